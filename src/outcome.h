@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OUTCOME_H
+#define OUTCOME_H
+
+#include <stdbool.h>
+
+/*
+ * What can become of a request.
+ *
+ * This is the one list: replies, log lines, metrics and the manual all come
+ * from it.  Each row is: name, HTTP status, the word that programs see, the
+ * title and the advice that people see when nothing more exact is known.
+ */
+/* clang-format off */
+#define OUTCOMES(X) \
+	X(SAVED,         200, "saved",         "Saved", \
+	    "The image is kept.") \
+	X(METHOD,        405, "method",        "That method is not for this address", \
+	    "Send a POST.") \
+	X(MALFORMED,     400, "malformed",     "That is not a request for a panel", \
+	    "Send JSON such as {\"imageUrl\": \"https://grafana.example.com/d/UID?viewPanel=5\"}.") \
+	X(TOO_LARGE,     413, "too-large",     "The request is too large", \
+	    "Send at most 65,536 bytes.") \
+	X(NO_TOKEN,      401, "no-token",      "No credentials came with the request", \
+	    "Send the header \"Authorization: Bearer TOKEN\" with a Grafana service account token.") \
+	X(NOT_ALLOWED,   403, "not-allowed",   "That is not a panel of a Grafana that this service serves", \
+	    "Copy the address of a panel from Grafana.") \
+	X(TOKEN_REFUSED, 401, "token-refused", "Grafana refused the token", \
+	    "Check that the token is whole, has not expired and belongs to this Grafana.") \
+	X(FORBIDDEN,     403, "forbidden",     "Grafana does not let this token see the panel", \
+	    "Give the token's account the right to view the dashboard.") \
+	X(NOT_FOUND,     404, "not-found",     "Grafana does not know that panel", \
+	    "Check the address, and that the token belongs to the panel's organisation.") \
+	X(NO_RENDERER,   502, "no-renderer",   "Grafana has no image renderer installed", \
+	    "Ask whoever runs Grafana to install the image renderer.") \
+	X(GRAFANA_BUSY,  503, "grafana-busy",  "Grafana is rendering too many images at once", \
+	    "Try again in a few seconds.") \
+	X(BUSY,          503, "busy",          "Too many panels are waiting to be rendered", \
+	    "Try again in a few seconds.") \
+	X(UPSTREAM,      502, "upstream",      "Grafana did not send a picture", \
+	    "Open the panel in Grafana; the service's log has the reason.") \
+	X(NOT_A_PNG,     502, "not-a-png",     "What came is not one whole PNG image", \
+	    "Open the panel in Grafana; if it shows there, look at the image renderer's log.") \
+	X(TOO_BIG,       502, "too-big",       "The image is too big", \
+	    "Ask for a smaller width, height or scale.") \
+	X(SLOW,          504, "slow",          "Grafana took too long", \
+	    "Ask for a shorter time range, or try again later.") \
+	X(EXISTS,        409, "exists",        "Another image has that name", \
+	    "Choose another name.") \
+	X(STORE_FULL,    507, "store-full",    "There is no room to keep the image", \
+	    "Ask whoever runs this service to make room, or to set keep_days.") \
+	X(STORE_FAILED,  500, "store-failed",  "The image could not be kept", \
+	    "Ask whoever runs this service to look at its log.") \
+	X(STOPPING,      503, "stopping",      "The service is being restarted", \
+	    "Try again in a few seconds.") \
+	X(INTERNAL,      500, "internal",      "Something went wrong in this service", \
+	    "Ask whoever runs this service to look at its log.")
+/* clang-format on */
+
+enum outcome {
+#define X(name, status, word, title, advice) OUTCOME_##name,
+	OUTCOMES(X)
+#undef X
+	    OUTCOME_COUNT
+};
+
+/*
+ * Why something failed.
+ *
+ * Both texts are string constants: nothing that came from outside can get
+ * into a log or a reply through them, and nobody has to free them.
+ */
+struct problem {
+	const char *why;    /* sentences for the caller and the log, or NULL */
+	const char *detail; /* a library's words, for the log, or NULL */
+	int errnum;         /* errno at that moment, or 0 */
+	int upstream;       /* the HTTP status that Grafana answered, or 0 */
+};
+
+/*
+ * Note why, and return the outcome: return fail(p, OUTCOME_SLOW, "…");
+ * "why" is what is wrong and what to do about it, or NULL where the outcome's
+ * own title and advice say it all.
+ */
+enum outcome fail(struct problem *, enum outcome, const char *why);
+
+/* The same, and keep errno for the log. */
+enum outcome fail_errno(struct problem *, enum outcome, const char *why);
+
+int outcome_status(enum outcome);
+const char *outcome_word(enum outcome);
+const char *outcome_title(enum outcome);
+const char *outcome_advice(enum outcome);
+
+/* The outcome with that word; false and nothing changed when there is none. */
+bool outcome_by_word(const char *word, enum outcome *);
+
+#endif
