@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of settings, and reading it from a file and the environment.
+ *
+ * A new setting is one row here, one member in settings.h and one item in the
+ * manual.
+ */
+#include "settings.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PREFIX "GRAFANA_IMAGES_"
+
+enum kind {
+	NUMBER,
+	CHOICE,
+	TEXT,
+	SECRET,
+	FOLDER,
+	STORE,
+	GRAFANA,
+	ADDRESS,
+	PICTURES
+};
+
+struct row {
+	const char *name;
+	enum kind kind;
+	size_t at;            /* where in struct settings */
+	const char *initial;  /* the default as text; NULL: required */
+	int64_t least, most;  /* NUMBER only */
+	const char *no, *yes; /* CHOICE only */
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+/* clang-format off */
+static const struct row table[] = {
+	{ "grafana", GRAFANA, AT(grafana), NULL, 0, 0, NULL, NULL },
+	{ "public_url", ADDRESS, AT(public_url), NULL, 0, 0, NULL, NULL },
+	{ "store", STORE, AT(store), "/var/lib/grafana-images/saved-images", 0, 0, NULL, NULL },
+	{ "s3_endpoint", ADDRESS, AT(s3_endpoint), "", 0, 0, NULL, NULL },
+	{ "s3_region", TEXT, AT(s3_region), "", 0, 0, NULL, NULL },
+	{ "s3_access_key_id", SECRET, AT(s3_access_key_id), "", 0, 0, NULL, NULL },
+	{ "s3_secret_access_key_file", FOLDER, AT(s3_secret_access_key_file), "", 0, 0, NULL, NULL },
+	{ "s3_style", CHOICE, AT(s3_virtual_style), "path", 0, 0, "path", "virtual" },
+	{ "s3_acl", TEXT, AT(s3_acl), "", 0, 0, NULL, NULL },
+	{ "state", FOLDER, AT(state), "", 0, 0, NULL, NULL },
+	{ "workers", NUMBER, AT(workers), "64", 1, 4096, NULL, NULL },
+	{ "max_renders", NUMBER, AT(max_renders), "16", 1, 4096, NULL, NULL },
+	{ "answer_seconds", NUMBER, AT(answer_seconds), "50", 1, 600, NULL, NULL },
+	{ "wait_seconds", NUMBER, AT(wait_seconds), "20", 0, 600, NULL, NULL },
+	{ "connect_seconds", NUMBER, AT(connect_seconds), "3", 1, 60, NULL, NULL },
+	{ "render_seconds", NUMBER, AT(render_seconds), "45", 1, 600, NULL, NULL },
+	{ "reuse_seconds", NUMBER, AT(reuse_seconds), "5", 0, 3600, NULL, NULL },
+	{ "max_image_bytes", NUMBER, AT(max_image_bytes), "16777216", 1024, 1073741824, NULL, NULL },
+	{ "max_image_pixels", NUMBER, AT(max_image_pixels), "40000000", 1, 1000000000, NULL, NULL },
+	{ "keep_days", NUMBER, AT(keep_days), "0", 0, 36500, NULL, NULL },
+	{ "keep_bytes", NUMBER, AT(keep_bytes), "0", 0, INT64_MAX, NULL, NULL },
+	{ "min_free_bytes", NUMBER, AT(min_free_bytes), "268435456", 0, INT64_MAX, NULL, NULL },
+	{ "uploads", CHOICE, AT(uploads), "off", 0, 0, "off", "on" },
+	{ "wrong_pictures", PICTURES, AT(wrong_pictures), "", 0, 0, NULL, NULL },
+	{ "tls_ca_file", FOLDER, AT(tls_ca_file), "", 0, 0, NULL, NULL },
+	{ "sandbox", CHOICE, AT(sandbox), "on", 0, 0, "off", "on" },
+};
+/* clang-format on */
+
+#define ROWS (sizeof(table) / sizeof(table[0]))
+
+/* What wrong_pictures may say that a picture means. */
+static const enum outcome meanings[] = { OUTCOME_NO_RENDERER,
+	OUTCOME_GRAFANA_BUSY, OUTCOME_TOKEN_REFUSED, OUTCOME_FORBIDDEN,
+	OUTCOME_NOT_FOUND, OUTCOME_UPSTREAM };
+
+/* Where a value was written, for the complaint about it. */
+struct source {
+	const char *file;     /* NULL: the environment */
+	const char *variable; /* in the environment */
+	unsigned line;        /* in the file */
+	FILE *complaints;
+};
+
+/*
+ * One line on what is wrong.  The value is a stranger's only when the
+ * administrator pasted something odd: control bytes become '?'.
+ */
+static bool __attribute__((format(printf, 4, 5)))
+complain(const struct source *from, const char *name, const char *value,
+    const char *format, ...)
+{
+	va_list ap;
+	const char *p;
+
+	fputs("grafana-images: ", from->complaints);
+	if (from->file != NULL)
+		fprintf(from->complaints, "%s:%u: ", from->file, from->line);
+	else if (from->variable != NULL)
+		fprintf(from->complaints, "environment: %s: ", from->variable);
+	if (name != NULL)
+		fprintf(from->complaints, "%s", name);
+	if (value != NULL) {
+		fputs(" = ", from->complaints);
+		for (p = value; *p != '\0'; p++)
+			fputc((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p,
+			    from->complaints);
+	}
+	if (name != NULL)
+		fputs(": ", from->complaints);
+	va_start(ap, format);
+	vfprintf(from->complaints, format, ap);
+	va_end(ap);
+	fputc('\n', from->complaints);
+	return false;
+}
+
+static bool
+no_memory(const struct source *from)
+{
+	return complain(from, NULL, NULL, "there is no memory");
+}
+
+static bool
+read_number(int64_t *to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	long long n;
+
+	errno = 0;
+	n = strtoll(value, NULL, 10);
+	if (*value == '\0' || value[strspn(value, "0123456789")] != '\0' ||
+	    errno != 0 || n < row->least || n > row->most) {
+		if (row->most == INT64_MAX)
+			return complain(from, row->name, value,
+			    "a whole number, 0 or more, is allowed");
+		return complain(from, row->name, value,
+		    "a whole number from %" PRId64 " to %" PRId64 " is allowed",
+		    row->least, row->most);
+	}
+	*to = n;
+	return true;
+}
+
+static bool
+read_choice(bool *to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	if (strcmp(value, row->yes) != 0 && strcmp(value, row->no) != 0)
+		return complain(from, row->name, value,
+		    "\"%s\" or \"%s\" is allowed", row->no, row->yes);
+	*to = strcmp(value, row->yes) == 0;
+	return true;
+}
+
+/* Replace a string; "" makes it NULL, which is "not set". */
+static bool
+read_text(char **to, const char *value, const struct source *from)
+{
+	char *copy = NULL;
+
+	if (*value != '\0') {
+		copy = strdup(value);
+		if (copy == NULL)
+			return no_memory(from);
+	}
+	free(*to);
+	*to = copy;
+	return true;
+}
+
+static bool
+read_path(char **to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	size_t len = strlen(value);
+	char *path;
+	bool ok;
+
+	if (len > 0 && value[0] != '/')
+		return complain(from, row->name, value,
+		    "a path that begins with \"/\" is allowed");
+	while (len > 1 && value[len - 1] == '/')
+		len--;
+	path = strndup(value, len);
+	ok = path != NULL ? read_text(to, path, from) : no_memory(from);
+	free(path);
+	return ok;
+}
+
+/*
+ * A folder, or s3://BUCKET[/PREFIX] of the characters that need no encoding in
+ * a signed request (libcurl before 8.14 signs others wrongly).
+ */
+static bool
+read_store(char **to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789._~-/";
+	const char *bucket = value + 5;
+
+	if (*value == '\0')
+		return complain(from, row->name, value,
+		    "a folder or s3://BUCKET/PREFIX is allowed");
+	if (strncmp(value, "s3://", 5) != 0)
+		return read_path(to, row, value, from);
+	if (*bucket == '\0' || *bucket == '/' ||
+	    bucket[strspn(bucket, plain)] != '\0' || strstr(bucket, "//"))
+		return complain(from, row->name, value,
+		    "s3://BUCKET/PREFIX of letters, digits and ._~-/ "
+		    "is allowed");
+	return read_text(to, value, from);
+}
+
+static bool
+read_address(char **to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	struct place place;
+	const char *why;
+	char *url;
+	bool ok;
+
+	if (*value == '\0' && row->initial != NULL)
+		return read_text(to, value, from);
+	if (!place_parse(&place, value, &why)) {
+		place_free(&place);
+		return complain(from, row->name, value,
+		    "an address such as https://grafana.example.com/%s is "
+		    "allowed; %s",
+		    row->initial == NULL ? "saved-images" : "", why);
+	}
+	url = place_url(&place);
+	place_free(&place);
+	ok = url != NULL ? read_text(to, url, from) : no_memory(from);
+	free(url);
+	return ok;
+}
+
+/*
+ * The next item of a comma-separated list, blanks round it cut off, as a
+ * string of the caller's; NULL at the end (and *list with it) or, with *list
+ * still set, when there is no memory.
+ */
+static char *
+next_item(const char **list)
+{
+	const char *p = *list;
+	size_t len;
+
+	if (p == NULL)
+		return NULL;
+	p += strspn(p, " \t");
+	len = strcspn(p, ",");
+	*list = p[len] == ',' ? p + len + 1 : NULL;
+	while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t'))
+		len--;
+	return strndup(p, len);
+}
+
+static void
+forget_grafana(struct settings *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->grafana_count; i++)
+		origin_free(&s->grafana[i]);
+	free(s->grafana);
+	s->grafana = NULL;
+	s->grafana_count = 0;
+}
+
+static bool
+read_grafana(struct settings *s, const struct row *row, const char *value,
+    const struct source *from)
+{
+	const char *list = value, *why;
+	struct origin *more;
+	char *item;
+	bool ok = true;
+
+	forget_grafana(s);
+	while (ok && list != NULL) {
+		item = next_item(&list);
+		more =
+		    realloc(s->grafana, (s->grafana_count + 1) * sizeof(*more));
+		if (more != NULL)
+			s->grafana = more;
+		if (item == NULL || more == NULL) {
+			free(item);
+			return no_memory(from);
+		}
+		ok = origin_parse(&more[s->grafana_count++], item, &why);
+		if (!ok)
+			complain(from, row->name, value,
+			    "a list of ADDRESS or \"ADDRESS via ADDRESS\", "
+			    "with commas between, is allowed; in \"%s\" %s",
+			    item, why);
+		free(item);
+	}
+	return ok;
+}
+
+static bool
+read_digest(unsigned char digest[SETTINGS_DIGEST_BYTES], const char *hex)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *d;
+	size_t i;
+
+	for (i = 0; i < 2 * SETTINGS_DIGEST_BYTES; i++) {
+		d = hex[i] == '\0' ? NULL : strchr(digits, hex[i]);
+		if (d == NULL)
+			return false;
+		digest[i / 2] =
+		    (unsigned char)(digest[i / 2] << 4 | ((d - digits) & 0xf));
+	}
+	return hex[i] == '=';
+}
+
+static bool
+read_picture(struct wrong_picture *p, const char *item)
+{
+	size_t i;
+
+	memset(p, 0, sizeof(*p));
+	if (!read_digest(p->sha256, item) ||
+	    !outcome_by_word(item + 2 * SETTINGS_DIGEST_BYTES + 1, &p->means))
+		return false;
+	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (meanings[i] == p->means)
+			return true;
+	return false;
+}
+
+static bool
+read_pictures(struct settings *s, const struct row *row, const char *value,
+    const struct source *from)
+{
+	const char *list = *value == '\0' ? NULL : value;
+	struct wrong_picture *more;
+	char *item;
+	bool ok = true;
+
+	free(s->wrong_pictures);
+	s->wrong_pictures = NULL;
+	s->wrong_picture_count = 0;
+	while (ok && list != NULL) {
+		item = next_item(&list);
+		more = realloc(s->wrong_pictures,
+		    (s->wrong_picture_count + 1) * sizeof(*more));
+		if (more != NULL)
+			s->wrong_pictures = more;
+		if (item == NULL || more == NULL) {
+			free(item);
+			return no_memory(from);
+		}
+		ok = read_picture(&more[s->wrong_picture_count++], item);
+		if (!ok)
+			complain(from, row->name, value,
+			    "a list of SHA256=OUTCOME, with commas between, is "
+			    "allowed, the outcome one of no-renderer, "
+			    "grafana-busy, token-refused, forbidden, "
+			    "not-found, upstream; \"%s\" is none",
+			    item);
+		free(item);
+	}
+	return ok;
+}
+
+static bool
+read_value(struct settings *s, const struct row *row, const char *value,
+    const struct source *from)
+{
+	void *to = (char *)s + row->at;
+
+	switch (row->kind) {
+	case NUMBER:
+		return read_number(to, row, value, from);
+	case CHOICE:
+		return read_choice(to, row, value, from);
+	case TEXT:
+	case SECRET:
+		return read_text(to, value, from);
+	case FOLDER:
+		return read_path(to, row, value, from);
+	case STORE:
+		return read_store(to, row, value, from);
+	case ADDRESS:
+		return read_address(to, row, value, from);
+	case GRAFANA:
+		return read_grafana(s, row, value, from);
+	case PICTURES:
+		return read_pictures(s, row, value, from);
+	}
+	return false;
+}
+
+static const struct row *
+find_row(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+static char *
+trim(char *s)
+{
+	size_t len;
+
+	s += strspn(s, " \t\r\n");
+	for (len = strlen(s); len > 0 && strchr(" \t\r\n", s[len - 1]); len--)
+		s[len - 1] = '\0';
+	return s;
+}
+
+/* Cut a comment off: "#" at the start, or after a blank. */
+static void
+uncomment(char *line)
+{
+	char *p;
+
+	for (p = line; (p = strchr(p, '#')) != NULL; p++)
+		if (p == line || p[-1] == ' ' || p[-1] == '\t') {
+			*p = '\0';
+			return;
+		}
+}
+
+static bool
+read_line(struct settings *s, char *line, const struct source *from)
+{
+	const struct row *row;
+	char *name, *equals;
+
+	uncomment(line);
+	name = trim(line);
+	if (*name == '\0')
+		return true;
+	equals = strchr(name, '=');
+	if (equals == NULL)
+		return complain(from, name, NULL,
+		    "a line is \"name = value\", or begins with \"#\"");
+	*equals = '\0';
+	name = trim(name);
+	row = find_row(name);
+	if (row == NULL)
+		return complain(from, name, NULL,
+		    "there is no setting of that name; grafana-images(8) "
+		    "lists them");
+	return read_value(s, row, trim(equals + 1), from);
+}
+
+static bool
+read_file(struct settings *s, const char *file, bool required, FILE *complaints)
+{
+	struct source from = { .file = file, .complaints = complaints };
+	FILE *f = fopen(file, "re");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+	bool ok = true;
+
+	if (f == NULL && errno == ENOENT && !required)
+		return true;
+	if (f == NULL) {
+		fprintf(complaints, "grafana-images: %s: cannot be read: %s\n",
+		    file, strerrordesc_np(errno));
+		return false;
+	}
+	while ((len = getline(&line, &room, f)) >= 0) {
+		from.line++;
+		if (strlen(line) != (size_t)len)
+			ok = complain(&from, NULL, NULL,
+			    "a zero byte; this must be a text file");
+		else
+			ok = read_line(s, line, &from) && ok;
+	}
+	if (ferror(f)) {
+		fprintf(complaints, "grafana-images: %s: cannot be read: %s\n",
+		    file, strerrordesc_np(errno));
+		ok = false;
+	}
+	free(line);
+	fclose(f);
+	return ok;
+}
+
+static bool
+read_variable(struct settings *s, const char *variable, FILE *complaints)
+{
+	struct source from = { .complaints = complaints };
+	char name[64], *copy = strdup(variable), *value;
+	const struct row *row = NULL;
+	bool ok = true;
+	size_t i;
+
+	if (copy == NULL)
+		return no_memory(&from);
+	value = strchr(copy, '=');
+	*value++ = '\0';
+	from.variable = copy;
+	for (i = 0; i + 1 < sizeof(name) && copy[i] != '\0'; i++)
+		name[i] = (char)(copy[i] >= 'A' && copy[i] <= 'Z'
+				     ? copy[i] - 'A' + 'a'
+				     : copy[i]);
+	name[i] = '\0';
+	if (strcmp(copy, PREFIX "SERVICE") == 0)
+		goto out; /* the clients' setting: post and sensu */
+	row = find_row(name + strlen(PREFIX));
+	if (row == NULL)
+		complain(&from, NULL, NULL,
+		    "warning: there is no setting of that name");
+	else
+		ok = read_value(s, row, trim(value), &from);
+out:
+	free(copy);
+	return ok;
+}
+
+static bool
+set_defaults(struct settings *s, FILE *complaints)
+{
+	struct source from = { .complaints = complaints };
+	bool ok = true;
+	size_t i;
+
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < ROWS; i++)
+		if (table[i].initial != NULL)
+			ok =
+			    read_value(s, &table[i], table[i].initial, &from) &&
+			    ok;
+	return ok;
+}
+
+/* What no single value can be blamed for. */
+static bool
+is_whole(const struct settings *s, const char *file, FILE *complaints)
+{
+	static const char missing[] =
+	    "grafana-images: %s: the setting \"%s\" is missing; add the line: "
+	    "%s\n";
+	bool ok = true;
+
+	if (s->grafana_count == 0) {
+		fprintf(complaints, missing, file, "grafana",
+		    "grafana = https://grafana.example.com");
+		ok = false;
+	}
+	if (s->public_url == NULL) {
+		fprintf(complaints, missing, file, "public_url",
+		    "public_url = https://grafana.example.com/saved-images");
+		ok = false;
+	}
+	return ok;
+}
+
+bool
+settings_load(
+    struct settings *s, const char *file, char *const envp[], FILE *complaints)
+{
+	bool ok = set_defaults(s, complaints);
+
+	ok = read_file(s, file == NULL ? SETTINGS_FILE : file, file != NULL,
+		 complaints) &&
+	     ok;
+	for (; *envp != NULL; envp++)
+		if (strncmp(*envp, PREFIX, strlen(PREFIX)) == 0 &&
+		    strchr(*envp, '=') != NULL)
+			ok = read_variable(s, *envp, complaints) && ok;
+	/* a value that was refused has been complained of already */
+	return ok &&
+	       is_whole(s, file == NULL ? SETTINGS_FILE : file, complaints);
+}
+
+void
+settings_free(struct settings *s)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS; i++)
+		switch (table[i].kind) {
+		case TEXT:
+		case SECRET:
+		case FOLDER:
+		case STORE:
+		case ADDRESS:
+			free(*(char **)((char *)s + table[i].at));
+			break;
+		default:
+			break;
+		}
+	forget_grafana(s);
+	free(s->wrong_pictures);
+	memset(s, 0, sizeof(*s));
+}
+
+static void
+print_grafana(const struct settings *s, FILE *out)
+{
+	size_t i;
+	char *via;
+
+	for (i = 0; i < s->grafana_count; i++) {
+		via = place_url(&s->grafana[i].via);
+		fprintf(out, "%s%s", i > 0 ? ", " : "", s->grafana[i].url);
+		if (via != NULL && strcmp(via, s->grafana[i].url) != 0)
+			fprintf(out, " via %s", via);
+		free(via);
+	}
+}
+
+static void
+print_pictures(const struct settings *s, FILE *out)
+{
+	size_t i, j;
+
+	for (i = 0; i < s->wrong_picture_count; i++) {
+		fputs(i > 0 ? ", " : "", out);
+		for (j = 0; j < SETTINGS_DIGEST_BYTES; j++)
+			fprintf(out, "%02x", s->wrong_pictures[i].sha256[j]);
+		fprintf(out, "=%s", outcome_word(s->wrong_pictures[i].means));
+	}
+}
+
+void
+settings_print(const struct settings *s, FILE *out)
+{
+	const char *at, *text;
+	size_t i;
+
+	for (i = 0; i < ROWS; i++) {
+		at = (const char *)s + table[i].at;
+		fprintf(out, "%s = ", table[i].name);
+		switch (table[i].kind) {
+		case NUMBER:
+			fprintf(out, "%" PRId64, *(const int64_t *)at);
+			break;
+		case CHOICE:
+			fputs(*(const bool *)at ? table[i].yes : table[i].no,
+			    out);
+			break;
+		case GRAFANA:
+			print_grafana(s, out);
+			break;
+		case PICTURES:
+			print_pictures(s, out);
+			break;
+		default:
+			text = *(char *const *)at;
+			if (text != NULL && table[i].kind == SECRET)
+				text = "********";
+			else if (text == NULL &&
+				 strcmp(table[i].name, "state") == 0 &&
+				 !settings_store_is_s3(s)) {
+				fprintf(out, "%s/.state", s->store);
+				text = "";
+			}
+			fputs(text == NULL ? "" : text, out);
+		}
+		fputc('\n', out);
+	}
+}
+
+bool
+settings_row(size_t i, struct settings_row *r)
+{
+	if (i >= ROWS)
+		return false;
+	r->name = table[i].name;
+	r->initial = table[i].initial == NULL ? "required" : table[i].initial;
+	r->bounds[0] = '\0';
+	if (table[i].kind == NUMBER && table[i].most != INT64_MAX)
+		snprintf(r->bounds, sizeof(r->bounds), "%" PRId64 "-%" PRId64,
+		    table[i].least, table[i].most);
+	return true;
+}
+
+bool
+settings_store_is_s3(const struct settings *s)
+{
+	return strncmp(s->store, "s3://", 5) == 0;
+}
