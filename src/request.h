@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "outcome.h"
+#include "settings.h"
+
+/*
+ * What a web server hands over, read: the method, who asks, and which panel.
+ *
+ * Hermetic.  The variables are those of RFC 3875 (CGI/1.1) as name=value
+ * strings; FastCGI's parameters have the same shape.
+ */
+#define REQUEST_BODY_MAX       65536 /* bytes of a POST */
+#define REQUEST_CREDENTIAL_MAX 4096  /* bytes after the scheme */
+
+/* The body as it came. */
+struct body {
+	const char *bytes;
+	size_t len;
+	bool over;   /* there was more than the limit */
+	bool broken; /* the web server went away in the middle */
+};
+
+struct request {
+	char *url;           /* as asked for; ours to free */
+	char *authorization; /* "Bearer …" or "Basic …"; wiped when freed */
+};
+
+/* A variable's value, or NULL. */
+const char *request_variable(char *const envp[], const char *name);
+
+/*
+ * Read a POST: OUTCOME_SAVED when all of it is there, else what is wrong with
+ * the first of method, credentials and body.  The request is the caller's and
+ * is freed with request_free(), also after a failure.
+ */
+enum outcome request_read(struct request *, char *const envp[],
+    const struct body *, struct problem *);
+void request_free(struct request *);
+
+#endif
