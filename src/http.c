@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libcurl, held to what asking Grafana needs.
+ *
+ * The options and their reasons were measured with libcurl 7.88; each that
+ * closes something says what.
+ */
+#include "http.h"
+#include "version.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADERS_MAX 200 /* lines; an endless run of them is cut off */
+
+struct http {
+	CURL *easy;
+	const struct settings *settings;
+};
+
+/* What the callbacks of one transfer share. */
+struct transfer {
+	const struct http_question *question;
+	struct http_answer *answer;
+	unsigned header_lines;
+	bool address_refused;
+	bool too_big;
+	bool no_memory;
+	bool gone;
+	bool flooded;
+};
+
+/*
+ * One for all handles: libcurl 7.88 parses the CA bundle again for each new
+ * connection, 20 ms and 900 KB a time.
+ */
+static X509_STORE *trusted;
+
+int64_t
+http_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/*
+ * Memory that libcurl gives back is wiped: the token was in it.
+ */
+
+static void
+wiping_free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *
+wiping_realloc(void *p, size_t size)
+{
+	size_t had = p == NULL ? 0 : malloc_usable_size(p);
+	void *q = malloc(size);
+
+	if (q == NULL)
+		return NULL;
+	if (p != NULL)
+		memcpy(q, p, had < size ? had : size);
+	wiping_free(p);
+	return q;
+}
+
+/*
+ * Addresses
+ */
+
+static bool
+v4_allowed(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		unsigned bits;
+	} never[] = {
+		{ 0x00000000, 8 },  /* 0/8: this network */
+		{ 0xa9fe0000, 16 }, /* 169.254/16: link-local, metadata */
+		{ 0xc0000000, 24 }, /* 192.0.0/24: protocol assignments */
+		{ 0xc0000200, 24 }, /* 192.0.2/24: documentation */
+		{ 0xc6120000, 15 }, /* 198.18/15: benchmarks */
+		{ 0xc6336400, 24 }, /* 198.51.100/24: documentation */
+		{ 0xcb007100, 24 }, /* 203.0.113/24: documentation */
+		{ 0xe0000000, 4 },  /* 224/4: multicast */
+		{ 0xf0000000, 4 },  /* 240/4: reserved, broadcast */
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if ((a ^ never[i].net) >> (32 - never[i].bits) == 0)
+			return false;
+	return true;
+}
+
+static uint32_t
+be32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool
+v6_allowed(const unsigned char a[16])
+{
+	static const struct {
+		unsigned char net[16];
+		unsigned bits;
+	} never[] = {
+		{ { 0xfe, 0x80 }, 10 },             /* link-local */
+		{ { 0xfe, 0xc0 }, 10 },             /* site-local */
+		{ { 0xff }, 8 },                    /* multicast */
+		{ { 0x01 }, 64 },                   /* 100::/64: discard */
+		{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation */
+		{ { 0x3f, 0xff }, 20 },             /* documentation */
+		{ { 0x20, 0x01, 0, 0 }, 32 },       /* Teredo */
+		{ { 0x20, 0x01, 0, 0x02 }, 48 },    /* benchmarks */
+		{ { 0x00, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, /* local NAT64 */
+		{ { 0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02,
+		      0x54 },
+		    128 }, /* a cloud's metadata service */
+	};
+	static const unsigned char zeros[16];
+	static const unsigned char nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	unsigned whole, rest;
+	size_t i;
+
+	if (memcmp(a, zeros, 15) == 0)
+		return a[15] == 1; /* ::1, but not :: nor ::/120 */
+	if (memcmp(a, mapped, 12) == 0)
+		return v4_allowed(be32(a + 12));
+	/* translated, 6to4 and ISATAP: a v4 network behind a v6 address */
+	if (memcmp(a, zeros, 12) == 0 || memcmp(a, nat64, 12) == 0 ||
+	    (a[0] == 0x20 && a[1] == 0x02))
+		return false;
+	if ((be32(a + 8) & 0xfdffffff) == 0x00005efe)
+		return false;
+	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+		whole = never[i].bits / 8;
+		rest = never[i].bits % 8;
+		if (memcmp(a, never[i].net, whole) == 0 &&
+		    (rest == 0 ||
+			(a[whole] ^ never[i].net[whole]) >> (8 - rest) == 0))
+			return false;
+	}
+	return true;
+}
+
+bool
+http_address_allowed(const struct sockaddr *sa)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&v4, sa, sizeof(v4));
+		return v4_allowed(ntohl(v4.sin_addr.s_addr));
+	}
+	if (sa->sa_family == AF_INET6) {
+		memcpy(&v6, sa, sizeof(v6));
+		return v6_allowed(v6.sin6_addr.s6_addr);
+	}
+	return false;
+}
+
+/* The administrator wrote that very address: then it is meant. */
+static bool
+is_the_literal(const struct origin *o, const struct sockaddr *sa)
+{
+	const char *host = o->via.host;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct in6_addr a6;
+	struct in_addr a4;
+	char bare[64];
+	size_t len = strlen(host);
+
+	if (sa->sa_family == AF_INET && inet_pton(AF_INET, host, &a4) == 1) {
+		memcpy(&v4, sa, sizeof(v4));
+		return v4.sin_addr.s_addr == a4.s_addr;
+	}
+	if (sa->sa_family != AF_INET6 || host[0] != '[' || len > sizeof(bare))
+		return false;
+	memcpy(bare, host + 1, len - 2);
+	bare[len - 2] = '\0';
+	memcpy(&v6, sa, sizeof(v6));
+	return inet_pton(AF_INET6, bare, &a6) == 1 &&
+	       memcmp(&a6, &v6.sin6_addr, sizeof(a6)) == 0;
+}
+
+static bool
+judge(struct transfer *t, const struct sockaddr *sa)
+{
+	if (http_address_allowed(sa) || is_the_literal(t->question->origin, sa))
+		return true;
+	t->address_refused = true;
+	return false;
+}
+
+/*
+ * What libcurl calls
+ */
+
+/* A new connection: after the name was looked up, before the first packet. */
+static curl_socket_t
+on_connect(void *user, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	if (purpose != CURLSOCKTYPE_IPCXN || !judge(user, &a->addr))
+		return CURL_SOCKET_BAD;
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+/*
+ * Before the request's bytes, also on a kept connection, for which on_connect()
+ * is not called: it may have been made for another Grafana whose very address
+ * was allowed.
+ */
+static int
+on_request(
+    void *user, char *remote, char *local, int remote_port, int local_port)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	bool ok = false;
+
+	(void)local;
+	(void)remote_port;
+	(void)local_port;
+	if (inet_pton(AF_INET, remote, &v4.sin_addr) == 1)
+		ok = judge(user, (struct sockaddr *)&v4);
+	else if (inet_pton(AF_INET6, remote, &v6.sin6_addr) == 1)
+		ok = judge(user, (struct sockaddr *)&v6);
+	return ok ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* The value of that header, blanks cut off, if the line is one and it fits. */
+static bool
+header_value(
+    char *to, size_t room, const char *line, size_t len, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (len < n + 1 || strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return false;
+	line += n + 1;
+	len -= n + 1;
+	while (len > 0 && (*line == ' ' || *line == '\t')) {
+		line++;
+		len--;
+	}
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
+		len--;
+	if (len >= room)
+		return false;
+	memcpy(to, line, len);
+	to[len] = '\0';
+	return true;
+}
+
+static void
+read_header(struct transfer *t, const char *line, size_t len)
+{
+	struct http_answer *a = t->answer;
+	char value[64];
+
+	header_value(a->location, sizeof(a->location), line, len, "Location");
+	if (header_value(value, sizeof(value), line, len, "Date"))
+		a->date = curl_getdate(value, NULL);
+	if (header_value(value, sizeof(value), line, len, "Last-Modified"))
+		a->last_modified = curl_getdate(value, NULL);
+	if (header_value(value, sizeof(value), line, len, "Retry-After") &&
+	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
+		a->retry_after = strtol(value, NULL, 10);
+	/* room for all of it at one go, while it is a size that we take */
+	if (header_value(value, sizeof(value), line, len, "Content-Length") &&
+	    *value != '\0' && value[strspn(value, "0123456789")] == '\0' &&
+	    strtoull(value, NULL, 10) <= a->body.limit)
+		t->no_memory =
+		    !buf_reserve(&a->body, (size_t)strtoull(value, NULL, 10));
+}
+
+static size_t
+on_header(char *line, size_t size, size_t n, void *user)
+{
+	struct transfer *t = user;
+
+	(void)size;
+	if (++t->header_lines > HEADERS_MAX) {
+		t->flooded = true;
+		return 0;
+	}
+	read_header(t, line, n);
+	return t->no_memory ? 0 : n;
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t n, void *user)
+{
+	struct transfer *t = user;
+	struct buf *body = &t->answer->body;
+
+	(void)size;
+	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
+	if (n > body->limit - body->len) {
+		t->too_big = true;
+		return 0;
+	}
+	if (!buf_add(body, bytes, n)) {
+		t->no_memory = true;
+		return 0;
+	}
+	return n;
+}
+
+static int
+on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct transfer *t = user;
+	struct pollfd p = { .fd = t->question->caller->fd,
+		.events = POLLRDHUP };
+
+	(void)a;
+	(void)b;
+	(void)c;
+	(void)d;
+	if (p.fd >= 0 && poll(&p, 1, 0) > 0)
+		t->gone = true;
+	return t->gone;
+}
+
+static CURLcode
+on_tls(CURL *easy, void *context, void *user)
+{
+	(void)easy;
+	(void)user;
+	SSL_CTX_set1_cert_store(context, trusted);
+	return CURLE_OK;
+}
+
+/*
+ * Life
+ */
+
+bool
+http_start(const struct settings *settings, FILE *complaints)
+{
+	const char *file = settings->tls_ca_file;
+
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
+		wiping_realloc, strdup, calloc) != CURLE_OK) {
+		fputs("grafana-images: libcurl cannot be set up\n", complaints);
+		return false;
+	}
+	if (file == NULL)
+		file = curl_version_info(CURLVERSION_NOW)->cainfo;
+	trusted = X509_STORE_new();
+	/* as libcurl: a certificate in the file is trusted, root or not */
+	if (trusted == NULL ||
+	    X509_STORE_set_flags(trusted, X509_V_FLAG_PARTIAL_CHAIN) != 1) {
+		fputs("grafana-images: OpenSSL cannot be set up\n", complaints);
+		return false;
+	}
+	if (file == NULL || X509_STORE_load_file(trusted, file) == 1)
+		return true;
+	/* without the system's bundle every https Grafana is refused, but http
+	 * ones work; a file that was asked for must be there */
+	fprintf(complaints, "grafana-images: %s%s holds no certificates%s\n",
+	    settings->tls_ca_file == NULL ? "warning: " : "tls_ca_file = ",
+	    file,
+	    settings->tls_ca_file == NULL
+		? "; install ca-certificates to reach a Grafana over https"
+		: "");
+	return settings->tls_ca_file == NULL;
+}
+
+void
+http_stop(void)
+{
+	X509_STORE_free(trusted);
+	trusted = NULL;
+	curl_global_cleanup();
+}
+
+static bool
+set_options(struct http *h)
+{
+	CURL *e = h->easy;
+	bool ok = true;
+
+#define SET(option, value)                                                     \
+	(ok = curl_easy_setopt(e, option, value) == CURLE_OK && ok)
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTP09_ALLOWED, 0L);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	/* "": else http_proxy in the environment gets the token */
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	/* 0: else an unasked-for "Transfer-Encoding: gzip" is inflated, 48 KB
+	 * to 50 MB; chunks are still put together */
+	SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+	SET(CURLOPT_USERAGENT, "grafana-images/" VERSION);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	/* else a resolver that hangs is waited for beyond the deadline */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+	SET(CURLOPT_DNS_CACHE_TIMEOUT, 30L);
+	SET(CURLOPT_MAXCONNECTS, 4L);
+	SET(CURLOPT_BUFFERSIZE, 65536L);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_CAINFO, NULL); /* on_tls() brings them */
+	SET(CURLOPT_CAPATH, NULL);
+	SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_connect);
+	SET(CURLOPT_PREREQFUNCTION, on_request);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_NOPROGRESS, 0L);
+	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	return ok;
+}
+
+struct http *
+http_open(const struct settings *settings)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	h->settings = settings;
+	h->easy = curl_easy_init();
+	if (h->easy == NULL || !set_options(h)) {
+		http_close(h);
+		return NULL;
+	}
+	return h;
+}
+
+void
+http_close(struct http *h)
+{
+	if (h == NULL)
+		return;
+	if (h->easy != NULL)
+		curl_easy_cleanup(h->easy);
+	free(h);
+}
+
+void
+http_answer_init(struct http_answer *a, size_t max_bytes)
+{
+	memset(a, 0, sizeof(*a));
+	buf_init(&a->body, max_bytes);
+	a->date = a->last_modified = -1;
+	a->retry_after = -1;
+}
+
+void
+http_answer_free(struct http_answer *a)
+{
+	buf_free(&a->body);
+}
+
+/*
+ * One transfer
+ */
+
+static bool
+add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	struct buf line;
+	struct curl_slist *longer = NULL;
+
+	if (value == NULL)
+		return true;
+	buf_init(&line, 16384);
+	if (buf_printf(&line, "%s: %s", name, value))
+		longer = curl_slist_append(*list, line.bytes);
+	buf_free(&line);
+	if (longer != NULL)
+		*list = longer;
+	return longer != NULL;
+}
+
+/* The address is the base's host reached by via's scheme, place and path. */
+static bool
+make_url(struct buf *url, const struct http_question *q)
+{
+	const struct place *base = &q->origin->base, *via = &q->origin->via;
+
+	buf_init(url, SIZE_MAX / 2);
+	return buf_printf(url, "%s://%s:%u%s%s", via->scheme, base->host,
+	    base->port, via->path, q->target);
+}
+
+static struct curl_slist *
+make_connect_to(const struct origin *o)
+{
+	struct curl_slist *list;
+	struct buf b;
+
+	buf_init(&b, 1024);
+	/* "::HOST:PORT": whatever the URL says, connect there */
+	if (!buf_printf(&b, "::%s:%u", o->via.host, o->via.port))
+		return NULL;
+	list = curl_slist_append(NULL, b.bytes);
+	buf_free(&b);
+	return list;
+}
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* curl_easy_perform()'s verdict in our words. */
+static enum outcome
+judge_result(const struct transfer *t, CURLcode rc, struct problem *p)
+{
+	p->detail = rc == CURLE_OK ? NULL : curl_easy_strerror(rc);
+	if (rc == CURLE_OK)
+		return OUTCOME_SAVED;
+	if (t->gone)
+		return fail(p, OUTCOME_SLOW,
+		    "The caller went away before the answer came.");
+	if (t->too_big)
+		return fail(p, OUTCOME_TOO_BIG,
+		    "The image has more bytes than this service takes. Ask "
+		    "for a smaller width, height or scale.");
+	if (t->no_memory || rc == CURLE_OUT_OF_MEMORY)
+		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	if (t->address_refused)
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana's name leads to an address that no Grafana has. "
+		    "Look at its DNS entry.");
+	if (t->flooded)
+		return fail(p, OUTCOME_UPSTREAM,
+		    "The answer has far too many headers. Look at what "
+		    "answers at Grafana's address.");
+	switch (rc) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return fail(p, OUTCOME_SLOW, NULL);
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana's name cannot be looked up. Ask whoever runs "
+		    "this service to look at its DNS.");
+	case CURLE_COULDNT_CONNECT:
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana cannot be reached. See whether it runs.");
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana's certificate or TLS is not as it should be. Ask "
+		    "whoever runs this service to look at tls_ca_file.");
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+		return fail(p, OUTCOME_UPSTREAM,
+		    "The connection to Grafana broke before its answer was "
+		    "whole. Try again; else look at Grafana's log.");
+	default:
+		return fail(p, OUTCOME_UPSTREAM, NULL);
+	}
+}
+
+static enum outcome
+transfer(struct http *h, struct transfer *t, struct problem *p)
+{
+	CURL *e = h->easy;
+	int64_t left = t->question->caller->deadline_ms - http_now_ms();
+	int64_t connect_ms = h->settings->connect_seconds * 1000;
+	long status = 0;
+	bool ok = true;
+	CURLcode rc;
+
+	left = smaller(left, t->question->max_ms);
+	if (left <= 0)
+		return fail(p, OUTCOME_SLOW, NULL);
+	SET(CURLOPT_TIMEOUT_MS, (long)left);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, connect_ms));
+	SET(CURLOPT_OPENSOCKETDATA, t);
+	SET(CURLOPT_PREREQDATA, t);
+	SET(CURLOPT_HEADERDATA, t);
+	SET(CURLOPT_WRITEDATA, t);
+	SET(CURLOPT_XFERINFODATA, t);
+#undef SET
+	if (!ok)
+		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	rc = curl_easy_perform(e);
+	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
+	t->answer->status = (int)status;
+	p->upstream = (int)status;
+	return judge_result(t, rc, p);
+}
+
+enum outcome
+http_get(struct http *h, const struct http_question *q, struct http_answer *a,
+    struct problem *p)
+{
+	struct transfer t = { .question = q, .answer = a };
+	struct curl_slist *headers = NULL;
+	struct curl_slist *connect_to = make_connect_to(q->origin);
+	enum outcome o;
+	struct buf url;
+	bool ok;
+
+	ok = make_url(&url, q) && connect_to != NULL &&
+	     add_header(&headers, "Host", q->origin->base.authority) &&
+	     add_header(&headers, "Accept", "image/png") &&
+	     add_header(&headers, "Authorization", q->authorization) &&
+	     add_header(&headers, "X-Forwarded-For", q->forwarded_for) &&
+	     curl_easy_setopt(h->easy, CURLOPT_URL, url.bytes) == CURLE_OK &&
+	     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, connect_to) ==
+		 CURLE_OK &&
+	     curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
+	o = ok ? transfer(h, &t, p)
+	       : fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	/* nothing of this request stays in the handle */
+	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, NULL);
+	curl_easy_setopt(h->easy, CURLOPT_URL, NULL);
+	curl_slist_free_all(headers);
+	curl_slist_free_all(connect_to);
+	buf_free(&url);
+	return o;
+}

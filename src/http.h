@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "buf.h"
+#include "origin.h"
+#include "outcome.h"
+#include "settings.h"
+
+/*
+ * Asking a server for something: the only file that knows libcurl's transfers.
+ *
+ * http_start() once, before there are threads; http_stop() after the last of
+ * them.  Then one struct http for each thread that asks: it keeps connections
+ * open between requests and must not be shared.
+ *
+ * No redirect is followed, no proxy of the environment used, no encoding
+ * undone, no cookie kept; sizes are counted as they arrive and each address is
+ * judged when it is connected to.
+ */
+struct http;
+
+/* false when libcurl or the certificates cannot be set up; complaints say so.
+ */
+bool http_start(const struct settings *, FILE *complaints);
+void http_stop(void);
+
+/* NULL when there is no memory.  The settings are borrowed. */
+struct http *http_open(const struct settings *);
+void http_close(struct http *);
+
+/* The web server's side of a request: what tells us that nobody waits. */
+struct caller {
+	int fd;              /* becomes readable-and-hung-up then; -1: none */
+	int64_t deadline_ms; /* on http_now_ms()'s clock */
+};
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t http_now_ms(void);
+
+struct http_question {
+	const struct origin *origin;
+	const char *target;        /* "/render/…?…", below the origin */
+	const char *authorization; /* the header's value, or NULL */
+	const char *forwarded_for; /* the caller's address, or NULL */
+	size_t max_bytes;          /* of the answer's body */
+	int64_t max_ms;            /* from now to the last byte */
+	const struct caller *caller;
+};
+
+struct http_answer {
+	int status;
+	struct buf body;       /* the bytes as sent */
+	char location[2048];   /* "" when there was none, or a longer one */
+	int64_t date;          /* seconds since 1970, -1: none or unreadable */
+	int64_t last_modified; /* the same */
+	long retry_after;      /* seconds, -1: none or unreadable */
+};
+
+void http_answer_init(struct http_answer *, size_t max_bytes);
+void http_answer_free(struct http_answer *);
+
+/*
+ * Ask by GET.  OUTCOME_SAVED whatever the status is, when a whole answer came;
+ * else OUTCOME_UPSTREAM, OUTCOME_TOO_BIG, OUTCOME_SLOW or OUTCOME_INTERNAL.
+ * The answer is the caller's, initialised, and freed by it.
+ */
+enum outcome http_get(struct http *, const struct http_question *,
+    struct http_answer *, struct problem *);
+
+/*
+ * May a connection to that address be made?  Loopback, private and public
+ * addresses: yes.  Those that no Grafana has (this network, link-local and so
+ * the metadata services of clouds, multicast, reserved, and all of these inside
+ * IPv6's embedded forms): no.
+ */
+bool http_address_allowed(const struct sockaddr *);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RENDER_H
+#define RENDER_H
+
+#include "buf.h"
+#include "http.h"
+#include "outcome.h"
+#include "panel.h"
+#include "settings.h"
+
+/*
+ * Asking Grafana for a picture, and Grafana's manners: which of its answers
+ * means what.  No other file knows them.
+ */
+struct render {
+	const struct panel *panel;
+	const char *authorization;
+	const char *forwarded_for; /* the caller's address, or NULL */
+	const struct caller *caller;
+};
+
+/*
+ * OUTCOME_SAVED when "answer" holds a picture that is not one of Grafana's
+ * placeholders; whether it is a whole PNG is png_clean()'s to say.  Else what
+ * the answer means.  The answer is the caller's, initialised, and freed by it.
+ */
+enum outcome render_panel(struct http_answer *, const struct render *,
+    struct http *, const struct settings *, struct problem *);
+
+#endif
