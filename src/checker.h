@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHECKER_H
+#define CHECKER_H
+
+#include "png.h"
+
+/*
+ * Room for as many PNG checks at one time as the machine has cores.
+ *
+ * A check is nothing but computing, in megabytes of working memory: more of
+ * them at once would not be quicker, and a storm of answers would need that
+ * memory a thousand times.
+ */
+struct checker;
+
+/* NULL when there is no memory. */
+struct checker *checker_open(void);
+void checker_close(struct checker *);
+
+/* png_clean() in its turn.  May be called by several threads at once. */
+enum outcome checker_clean(struct checker *, struct buf *clean,
+    struct png_size *, const struct buf *image, const struct png_limits *,
+    struct problem *);
+
+#endif
