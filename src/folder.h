@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "outcome.h"
+
+/*
+ * A folder that only ever shows whole files.
+ *
+ * A file is written without a name (or, where the file system cannot do that,
+ * in ".partial", which no web server serves), synced, and only then linked to
+ * its name.  Any number of processes may write into one folder; nothing is
+ * locked but what is half-written.
+ */
+struct folder;
+
+/*
+ * Open, and make if missing, with its parents.  NULL when it cannot be used;
+ * complaints say why.  Also removes what a crash left (folder_sweep()).
+ */
+struct folder *folder_open(const char *path, FILE *complaints);
+void folder_close(struct folder *);
+
+/*
+ * Keep the bytes as "day/name", durably: when this returns OUTCOME_SAVED they
+ * survive a power cut.  The name must belong to these bytes alone (their
+ * digest): a file that has it already is taken for them, its time renewed.
+ * "day" is made if missing.  Below "min_free_bytes" of free space nothing new
+ * is written.  OUTCOME_SAVED, OUTCOME_STORE_FULL or OUTCOME_STORE_FAILED.
+ */
+enum outcome folder_put(struct folder *, const char *day, const char *name,
+    const void *bytes, size_t len, int64_t min_free_bytes, struct problem *);
+
+/* Remove half-written files that nobody writes any more and that are over an
+ * hour old. */
+void folder_sweep(struct folder *);
+
+#endif
