@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What may come from outside is cut to this, escaped: the line stays whole. */
+#define QUOTED_MAX 700
+
+struct line {
+	char *text;
+	size_t len;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct line *l, const char *format, ...)
+{
+	size_t room = LOG_LINE_MAX - 1 - l->len;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(l->text + l->len, room, format, ap);
+	va_end(ap);
+	/* what does not fit is left out whole: no half pair at the end */
+	if (n > 0 && (size_t)n < room)
+		l->len += (size_t)n;
+	l->text[l->len] = '\0';
+}
+
+/* name="value", escaped: quotes, backslashes, controls, and beyond ASCII. */
+static void
+add_quoted(struct line *l, const char *name, const char *value, size_t len)
+{
+	char escaped[QUOTED_MAX + 1];
+	size_t n = 0, i;
+	unsigned char c;
+
+	for (i = 0; i < len && n + 4 < sizeof(escaped); i++) {
+		c = (unsigned char)value[i];
+		if (c == '"' || c == '\\')
+			n += (size_t)snprintf(escaped + n, 3, "\\%c", c);
+		else if (c < 0x20 || c > 0x7e)
+			n += (size_t)snprintf(escaped + n, 5, "\\x%02x", c);
+		else
+			escaped[n++] = (char)c;
+	}
+	escaped[n] = '\0';
+	add(l, " %s=\"%s\"", name, escaped);
+}
+
+static void
+add_time(struct line *l)
+{
+	struct timespec t;
+	char text[32];
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (gmtime_r(&t.tv_sec, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		return;
+	add(l, "ts=%s.%03ldZ", text, t.tv_nsec / 1000000);
+}
+
+/* The sentence, and what a library or errno said, and Grafana's status. */
+static void
+add_why(struct line *l, enum outcome o, const struct problem *p)
+{
+	const char *errnum = p->errnum == 0 ? "" : strerrordesc_np(p->errnum);
+	const char *detail = p->detail == NULL ? "" : p->detail;
+	const char *why = p->why == NULL ? outcome_title(o) : p->why;
+	char text[QUOTED_MAX];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%s%s%s%s%s", why,
+	    *detail == '\0' ? "" : " | ", detail, *errnum == '\0' ? "" : " | ",
+	    errnum);
+	if (n > 0 && (size_t)n < sizeof(text) && p->upstream != 0)
+		snprintf(text + n, sizeof(text) - (size_t)n,
+		    " | Grafana answered %d", p->upstream);
+	add_quoted(l, "why", text, strlen(text));
+}
+
+size_t
+log_format(char text[LOG_LINE_MAX], const struct visit_record *v)
+{
+	struct line l = { .text = text };
+	const char *client = v->client == NULL ? "" : v->client;
+
+	add_time(&l);
+	add(&l, " outcome=%s status=%d", outcome_word(v->outcome), v->status);
+	add_quoted(&l, "panel", v->panel, v->panel_len);
+	add(&l, " image=%.12s bytes=%zu", v->image, v->bytes);
+	if (v->render_ms >= 0)
+		add(&l, " render_ms=%" PRId64, v->render_ms);
+	else
+		add(&l, " render_ms=");
+	add(&l, " total_ms=%" PRId64 " shared=%d", v->total_ms, v->shared);
+	add_quoted(&l, "client", client, strnlen(client, 64));
+	add(&l, " who=%s pid=%ld", v->who, (long)getpid());
+	if (v->outcome != OUTCOME_SAVED)
+		add_why(&l, v->outcome, v->problem);
+	else
+		add(&l, " why=");
+	text[l.len++] = '\n';
+	return l.len;
+}
+
+void
+log_visit(const struct visit_record *v)
+{
+	char line[LOG_LINE_MAX];
+	size_t len = log_format(line, v);
+	ssize_t n;
+
+	/* one write: lines of several threads and processes do not mix.  If
+	 * nobody takes it, there is nobody to tell */
+	n = write(STDERR_FILENO, line, len);
+	(void)n;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include <stdio.h>
+
+#include "buf.h"
+#include "http.h"
+#include "request.h"
+#include "settings.h"
+
+/*
+ * The whole journey of a request.
+ *
+ * The ways in (cgi/) meet the rest of the program here, and only by data: the
+ * variables and the body's bytes go in, a whole CGI response comes out.
+ */
+struct service;
+
+/* NULL when the service cannot work; complaints say why.  The settings are
+ * borrowed until service_close(). */
+struct service *service_open(const struct settings *, FILE *complaints);
+void service_close(struct service *);
+
+/* How much of this request's body to read, in bytes; more is too large. */
+size_t service_body_max(const struct service *, char *const envp[]);
+
+/*
+ * Answer one request.  "envp" and "body" are borrowed; "reply" is the caller's,
+ * initialised with REPLY_MAX, and receives a whole response.  May be called by
+ * several threads at once, each with its own struct http.
+ */
+void service_answer(struct service *, struct http *, const struct caller *,
+    char *const envp[], const struct body *, struct buf *reply);
+
+#endif
