@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * "grafana-images check": the settings, looked at before they are used.
+ */
+#include "commands.h"
+
+#include "http.h"
+#include "panel.h"
+#include "render.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define PATIENCE_SECONDS 10
+
+extern char **environ;
+
+static void
+warn_if_open(const char *name, const struct place *place)
+{
+	char *url;
+
+	if (strcmp(place->scheme, "http") != 0 || place_is_loopback(place))
+		return;
+	url = place_url(place);
+	fprintf(stderr,
+	    "grafana-images: warning: %s: %s is not encrypted, and tokens go "
+	    "there; use https://\n",
+	    name, url == NULL ? "" : url);
+	free(url);
+}
+
+static void
+warn_of_addresses(const struct settings *s)
+{
+	struct place place;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < s->grafana_count; i++)
+		warn_if_open("grafana", &s->grafana[i].via);
+	if (place_parse(&place, s->public_url, &why))
+		warn_if_open("public_url", &place);
+	place_free(&place);
+	if (s->s3_endpoint != NULL) {
+		if (place_parse(&place, s->s3_endpoint, &why))
+			warn_if_open("s3_endpoint", &place);
+		place_free(&place);
+	}
+}
+
+/* A render with a token that nobody has: whoever gets a picture needs none. */
+static void
+ask(const struct settings *s, const struct origin *origin, struct http *http)
+{
+	struct caller caller = { .fd = -1,
+		.deadline_ms = http_now_ms() + PATIENCE_SECONDS * 1000 };
+	struct panel panel = { .origin = origin };
+	struct render r = { .panel = &panel,
+		.authorization = "Bearer glsa_grafana-images-check-made-up",
+		.caller = &caller };
+	struct problem p = { 0 };
+	struct http_answer answer;
+	enum outcome o = OUTCOME_INTERNAL;
+
+	buf_init(&panel.target, 256);
+	http_answer_init(&answer, (size_t)s->max_image_bytes);
+	if (buf_puts(&panel.target, "/render/d-solo/grafana-images-check"
+				    "?panelId=1&width=1000&height=500"))
+		o = render_panel(&answer, &r, http, s, &p);
+	if (p.upstream == 200)
+		fprintf(stderr,
+		    "grafana-images: warning: %s accepts a made-up token: "
+		    "anonymous access is on, and whoever may use this service "
+		    "sees what anonymous visitors see; turn [auth.anonymous] "
+		    "off\n",
+		    origin->url);
+	else if (o != OUTCOME_TOKEN_REFUSED && o != OUTCOME_FORBIDDEN)
+		fprintf(stderr, "grafana-images: warning: %s: %s. %s%s%s\n",
+		    origin->url, outcome_title(o),
+		    p.why == NULL ? outcome_advice(o) : p.why,
+		    p.detail == NULL ? "" : " ",
+		    p.detail == NULL ? "" : p.detail);
+	http_answer_free(&answer);
+	panel_free(&panel);
+}
+
+int
+check_run(const char *file, int argc, char *argv[])
+{
+	struct settings settings;
+	struct http *http;
+	size_t i;
+	int status = EX_CONFIG;
+
+	(void)argv;
+	if (argc > 0)
+		return EX_USAGE;
+	if (!settings_load(&settings, file, environ, stderr) ||
+	    !owner_become(&settings))
+		goto out;
+	settings_print(&settings, stdout);
+	fflush(stdout);
+	warn_of_addresses(&settings);
+	if (!http_start(&settings, stderr))
+		goto out;
+	http = http_open(&settings);
+	for (i = 0; http != NULL && i < settings.grafana_count; i++)
+		ask(&settings, &settings.grafana[i], http);
+	http_close(http);
+	http_stop();
+	status = EX_OK;
+out:
+	settings_free(&settings);
+	return status;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include <stdbool.h>
+
+#include "settings.h"
+
+/*
+ * What the program does when it is started by a person or a timer.  Each takes
+ * what follows its name and returns an exit code of sysexits(3); "file" is the
+ * settings file that -c named, or NULL.
+ */
+
+/* Say what is wrong with the settings, or print the effective ones and ask
+ * Grafana whether strangers may look. */
+int check_run(const char *file, int argc, char *argv[]);
+
+/*
+ * Take the identity of the store's owner when we are root, so that nothing
+ * which the service could not write appears in the store.  A bucket and a
+ * store that is not there yet have no owner: then nothing changes.
+ */
+bool owner_become(const struct settings *);
+
+#endif

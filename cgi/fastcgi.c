@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * FastCGI over libfcgi, which reads and writes the records; accepting,
+ * deadlines and stopping are ours.
+ *
+ * Why an accept of our own: libfcgi's has no deadline, so that a peer which
+ * connects and says nothing holds a worker for ever; it ends the caller's loop
+ * on EMFILE; and a signal reaches one of its threads only.
+ *
+ * Workers wait in one epoll for the listener (EPOLLONESHOT: a connection wakes
+ * one of them, not all) and for the descriptor that says stop.
+ */
+#include "gateway.h"
+
+#include "reply.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define LISTENER        0
+#define SILENCE_SECONDS 5 /* a peer that stops in the middle is given up */
+#define DRAIN_MAX       1048576 /* bytes of a body that nobody wants */
+#define OUT_OF_FILES_MS 50      /* until the next look after EMFILE */
+#define FILES_FOR_ALL   64      /* descriptors that no worker holds */
+
+/* A sanitizer's frames are larger. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_BYTES (1024 * 1024)
+#else
+#define STACK_BYTES (128 * 1024)
+#endif
+
+struct responder {
+	struct service *service;
+	const struct settings *settings;
+	int epoll;
+};
+
+static int stop_fd = -1;
+static atomic_bool stopping;
+
+static void
+on_stop(int sig)
+{
+	uint64_t one = 1;
+	int errnum = errno;
+
+	(void)sig;
+	atomic_store(&stopping, true);
+	(void)!write(stop_fd, &one, sizeof(one));
+	errno = errnum;
+}
+
+bool
+fastcgi_is_listening(void)
+{
+	socklen_t len = sizeof(int);
+	int listening = 0;
+
+	return getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+		   &len) == 0 &&
+	       listening != 0;
+}
+
+/*
+ * One request
+ */
+
+/* Read the body, and what is more than "max" away, so that the server can
+ * finish sending before it reads our answer. */
+static void
+read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
+{
+	size_t drained = 0;
+	char piece[8192];
+	int n;
+
+	while ((n = FCGX_GetStr(piece, sizeof(piece), in)) > 0) {
+		if (body->over || (size_t)n > max - b->len) {
+			body->over = true;
+			drained += (size_t)n;
+			if (drained > DRAIN_MAX)
+				break;
+		} else if (!buf_add(b, piece, (size_t)n)) {
+			body->broken = true;
+			break;
+		}
+	}
+	body->broken = body->broken || FCGX_GetError(in) != 0;
+	body->bytes = buf_str(b);
+	body->len = b->len;
+	explicit_bzero(piece, sizeof(piece));
+}
+
+static void
+answer(const struct responder *r, struct http *http, FCGX_Request *request,
+    int64_t start_ms)
+{
+	struct caller caller = {
+		.fd = request->ipcFd,
+		.deadline_ms = start_ms + r->settings->answer_seconds * 1000,
+	};
+	size_t max = service_body_max(r->service, request->envp);
+	struct body body = { 0 };
+	struct buf bytes, reply;
+
+	buf_init(&bytes, max);
+	buf_init(&reply, REPLY_MAX);
+	read_body(&body, &bytes, max, request->in);
+	service_answer(r->service, http, &caller, request->envp, &body, &reply);
+	if (!reply.failed)
+		FCGX_PutStr(reply.bytes, (int)reply.len, request->out);
+	buf_free(&bytes);
+	buf_free(&reply);
+}
+
+static void
+set_deadlines(int fd)
+{
+	struct timeval t = { .tv_sec = SILENCE_SECONDS };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+/*
+ * A connection serves one request and is closed by us: one that a server keeps
+ * open would hold this worker while it is idle.  libfcgi is told to keep it,
+ * because its own close waits for the peer.
+ */
+static void
+serve_connection(const struct responder *r, struct http *http, int fd)
+{
+	int64_t start_ms = http_now_ms();
+	FCGX_Request request;
+
+	set_deadlines(fd);
+	if (FCGX_InitRequest(&request, -1, 0) != 0) {
+		close(fd);
+		return;
+	}
+	request.ipcFd = fd;
+	request.keepConnection = 1;
+	if (FCGX_Accept_r(&request) == 0) {
+		answer(r, http, &request, start_ms);
+		request.keepConnection = 1;
+		FCGX_Finish_r(&request);
+	}
+	/* a failed accept has closed it already */
+	if (request.ipcFd == fd)
+		close(fd);
+	request.ipcFd = -1;
+	FCGX_Free(&request, 0);
+}
+
+/*
+ * Workers
+ */
+
+static void
+wait_for_files(int epoll)
+{
+	struct epoll_event e;
+
+	/* ends early when told to stop */
+	epoll_wait(epoll, &e, 1, OUT_OF_FILES_MS);
+}
+
+static void
+rearm(int epoll)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLONESHOT,
+		.data.fd = LISTENER };
+
+	epoll_ctl(epoll, EPOLL_CTL_MOD, LISTENER, &e);
+}
+
+/* The next connection; -1 when told to stop. */
+static int
+next_connection(int epoll)
+{
+	struct epoll_event e;
+	int fd, n;
+
+	for (;;) {
+		n = epoll_wait(epoll, &e, 1, -1);
+		/* what waits in the backlog is for who holds the socket next */
+		if (atomic_load(&stopping))
+			return -1;
+		if (n <= 0)
+			continue;
+		fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
+				  errno == ENOBUFS || errno == ENOMEM))
+			wait_for_files(epoll);
+		rearm(epoll);
+		if (fd >= 0)
+			return fd;
+	}
+}
+
+static void *
+work(void *arg)
+{
+	const struct responder *r = arg;
+	struct http *http = http_open(r->settings);
+	int fd;
+
+	while (http != NULL && (fd = next_connection(r->epoll)) >= 0)
+		serve_connection(r, http, fd);
+	http_close(http);
+	return NULL;
+}
+
+/*
+ * Start and stop
+ */
+
+/*
+ * A worker holds the server's connection, Grafana's, two of libcurl's own and,
+ * now and then, a file.
+ */
+static bool
+raise_file_limit(const struct settings *settings)
+{
+	rlim_t need = (rlim_t)settings->workers * 9 / 2 + FILES_FOR_ALL;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+		return true;
+	limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max >= need)
+		return true;
+	fprintf(stderr,
+	    "grafana-images: workers = %lld needs %llu open files, and %llu "
+	    "are allowed: lower workers, or raise the limit (ulimit -n, "
+	    "LimitNOFILE=)\n",
+	    (long long)settings->workers, (unsigned long long)need,
+	    (unsigned long long)limit.rlim_max);
+	return false;
+}
+
+static bool
+prepare(struct responder *r)
+{
+	struct epoll_event listener = { .events = EPOLLIN | EPOLLONESHOT,
+		.data.fd = LISTENER };
+	struct epoll_event stop = { .events = EPOLLIN };
+	struct sigaction action = { .sa_handler = on_stop };
+	int flags = fcntl(LISTENER, F_GETFL);
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->epoll < 0 || stop_fd < 0 || flags < 0)
+		return false;
+	/* several processes may share the listener: another may be quicker */
+	if (fcntl(LISTENER, F_SETFL, flags | O_NONBLOCK) != 0)
+		return false;
+	stop.data.fd = stop_fd;
+	/* before FCGX_Init(), which takes the signals that nobody has */
+	return sigaction(SIGTERM, &action, NULL) == 0 &&
+	       sigaction(SIGINT, &action, NULL) == 0 &&
+	       sigaction(SIGHUP, &action, NULL) == 0 && FCGX_Init() == 0 &&
+	       epoll_ctl(r->epoll, EPOLL_CTL_ADD, LISTENER, &listener) == 0 &&
+	       epoll_ctl(r->epoll, EPOLL_CTL_ADD, stop_fd, &stop) == 0;
+}
+
+/* Start all of them, or say that it cannot be done and stop those that run. */
+static int
+run(struct responder *r)
+{
+	size_t count = (size_t)r->settings->workers, i, started = 0;
+	pthread_t *threads = calloc(count, sizeof(*threads));
+	pthread_attr_t attributes;
+	int rc = threads == NULL ? ENOMEM : 0;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	while (rc == 0 && started < count) {
+		rc = pthread_create(&threads[started], &attributes, work, r);
+		started += rc == 0;
+	}
+	pthread_attr_destroy(&attributes);
+	if (rc != 0) {
+		fprintf(stderr,
+		    "grafana-images: %zu of %zu workers can be started: %s; "
+		    "lower workers, or raise the limit (TasksMax=)\n",
+		    started, count, strerrordesc_np(rc));
+		on_stop(0);
+	}
+	for (i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return rc == 0 ? EX_OK : EX_OSERR;
+}
+
+int
+fastcgi_serve(struct service *service, const struct settings *settings)
+{
+	struct responder r = { .service = service, .settings = settings };
+
+	if (!raise_file_limit(settings))
+		return EX_CONFIG;
+	if (!prepare(&r)) {
+		fprintf(stderr, "grafana-images: cannot listen: %s\n",
+		    strerrordesc_np(errno));
+		return EX_OSERR;
+	}
+	return run(&r);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the program was started decides what it is: a CGI program, a FastCGI
+ * responder, or a command.
+ */
+#include "commands.h"
+#include "gateway.h"
+#include "http.h"
+#include "service.h"
+#include "settings.h"
+#include "version.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const struct command {
+	const char *name;
+	int (*run)(const char *file, int argc, char *argv[]);
+} commands[] = {
+	{ "check", check_run },
+};
+
+static const char usage[] =
+    "usage: grafana-images [-c FILE]          as a FastCGI responder, the\n"
+    "                                         listening socket on descriptor "
+    "0\n"
+    "       grafana-images [-c FILE] check    say what the settings are\n"
+    "       grafana-images --help | --version\n"
+    "\n"
+    "Saves pictures of Grafana panels and answers with their public address.\n"
+    "The settings are in " SETTINGS_FILE " unless -c names another file.\n"
+    "Started by a web server as a CGI program it answers one request.\n"
+    "More in grafana-images(8).\n";
+
+/*
+ * Before anything is opened: descriptors 0 to 2 exist, so that nothing else
+ * gets their numbers; no token gets into a core file; and what the kernel
+ * would end us for is an error code instead.
+ */
+static void
+settle(void)
+{
+	struct rlimit none = { 0, 0 };
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	umask(022);
+	/* libfcgi's, ms: how long it waits for a peer to close first */
+	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
+	/* memory follows the requests in flight, not the number of threads */
+	mallopt(M_ARENA_MAX, 2);
+}
+
+/* Everything from settings to an open service, and the way back. */
+static int
+serve(
+    const char *file, int (*gateway)(struct service *, const struct settings *))
+{
+	struct settings settings;
+	struct service *service = NULL;
+	int status = EX_CONFIG;
+
+	if (!settings_load(&settings, file, environ, stderr))
+		goto out;
+	status = EX_CANTCREAT;
+	if (!http_start(&settings, stderr)) {
+		status = EX_CONFIG;
+		goto out;
+	}
+	service = service_open(&settings, stderr);
+	if (service != NULL)
+		status = gateway(service, &settings);
+	service_close(service);
+	http_stop();
+out:
+	settings_free(&settings);
+	return status;
+}
+
+static int
+run_cgi(void)
+{
+	int status = serve(NULL, plain_serve);
+
+	/* the request still gets an answer that a program can read */
+	if (status == EX_CONFIG || status == EX_CANTCREAT)
+		plain_refuse();
+	return status;
+}
+
+static int
+misused(void)
+{
+	fputs(usage, stderr);
+	return EX_USAGE;
+}
+
+static int
+run_command(const char *file, int argc, char *argv[])
+{
+	size_t i;
+	int status;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[0], commands[i].name) == 0) {
+			status = commands[i].run(file, argc - 1, argv + 1);
+			return status == EX_USAGE ? misused() : status;
+		}
+	return misused();
+}
+
+/* Take "-c FILE" out of the arguments, wherever it stands; false: no FILE. */
+static bool
+take_file(const char **file, int *argc, char *argv[])
+{
+	int from, to = 0;
+
+	*file = NULL;
+	for (from = 0; from < *argc; from++) {
+		if (strcmp(argv[from], "-c") != 0) {
+			argv[to++] = argv[from];
+			continue;
+		}
+		if (++from == *argc)
+			return false;
+		*file = argv[from];
+	}
+	*argc = to;
+	return true;
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char *file;
+
+	settle();
+	/* a web server makes arguments of a stranger's query string (RFC 3875,
+	 * 4.4): as a CGI program we have none */
+	if (getenv("GATEWAY_INTERFACE") != NULL)
+		return run_cgi();
+	argc -= argc > 0;
+	argv++;
+	if (!take_file(&file, &argc, argv))
+		return misused();
+	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
+		fputs(usage, stdout);
+		return EX_OK;
+	}
+	if (argc == 1 && strcmp(argv[0], "--version") == 0) {
+		puts("grafana-images " VERSION);
+		return EX_OK;
+	}
+	if (argc > 0)
+		return run_command(file, argc, argv);
+	if (!fastcgi_is_listening())
+		return misused();
+	return serve(file, fastcgi_serve);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plain CGI (RFC 3875): one request from the environment and standard input.
+ */
+#include "gateway.h"
+
+#include "reply.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define SILENCE_MS 4000 /* a server that stops in the middle is given up */
+
+static bool
+write_whole(const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(STDOUT_FILENO, bytes, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/*
+ * How much to read: a server need not close standard input after the body
+ * (RFC 3875, 4.2).  SIZE_MAX, until the end, where it does not say.
+ */
+static size_t
+announced(void)
+{
+	const char *length = getenv("CONTENT_LENGTH");
+
+	if (length == NULL || *length == '\0' ||
+	    length[strspn(length, "0123456789")] != '\0')
+		return SIZE_MAX;
+	return strtoull(length, NULL, 10);
+}
+
+static void
+read_body(struct body *body, struct buf *b, size_t max)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	size_t left = announced();
+	char piece[8192];
+	ssize_t n;
+
+	while (left > 0 && !body->over && !body->broken) {
+		if (poll(&p, 1, SILENCE_MS) <= 0) {
+			body->broken = true;
+			break;
+		}
+		n = read(STDIN_FILENO, piece,
+		    left < sizeof(piece) ? left : sizeof(piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			body->broken = n < 0;
+			break;
+		}
+		body->over = (size_t)n > max - b->len;
+		if (!body->over && !buf_add(b, piece, (size_t)n))
+			body->broken = true;
+		left -= left == SIZE_MAX ? 0 : (size_t)n;
+	}
+	body->bytes = buf_str(b);
+	body->len = b->len;
+}
+
+int
+plain_serve(struct service *service, const struct settings *settings)
+{
+	struct caller caller = {
+		.fd = STDOUT_FILENO,
+		.deadline_ms = http_now_ms() + settings->answer_seconds * 1000,
+	};
+	struct http *http = http_open(settings);
+	size_t max = service_body_max(service, environ);
+	struct body body = { 0 };
+	struct buf bytes, reply;
+	bool ok = false;
+
+	if (http == NULL) {
+		plain_refuse();
+		return EX_OSERR;
+	}
+	buf_init(&bytes, max);
+	buf_init(&reply, REPLY_MAX);
+	read_body(&body, &bytes, max);
+	service_answer(service, http, &caller, environ, &body, &reply);
+	if (reply.failed)
+		plain_refuse();
+	else
+		ok = write_whole(reply.bytes, reply.len);
+	buf_free(&bytes);
+	buf_free(&reply);
+	http_close(http);
+	return ok ? EX_OK : EX_IOERR;
+}
+
+void
+plain_refuse(void)
+{
+	static const char text[] =
+	    "Status: 500 Internal Server Error\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Cache-Control: no-store\r\n"
+	    "\r\n"
+	    "internal: Something went wrong in this service. Ask whoever runs "
+	    "it to look at its log.\n";
+
+	(void)!write_whole(text, sizeof(text) - 1);
+}
