@@ -1,0 +1,125 @@
+# make              the program, at build/grafana-images
+# make run          the whole thing on this machine: prints an address that opens
+# make test         every test (installs the Debian packages that it needs)
+# make check        the quick tests and the linters: no network, no servers
+# make install      DESTDIR= PREFIX=
+# make format       the sources, by clang-format
+# make clean
+#
+# SAN=address,undefined or SAN=thread builds and tests with sanitizers, apart
+# from the rest, in build/SAN.
+
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+PREFIX   ?= /usr/local
+PORT     ?= 8080
+SAN      ?=
+BUILD    := build$(if $(SAN),/$(firstword $(subst $(comma), ,$(SAN))))
+comma    := ,
+PYTEST   ?= /usr/bin/python3 -m pytest
+
+PACKAGES := libfcgi libcurl json-c libdeflate zlib libcrypto libssl
+PKG      := $(filter-out libfcgi,$(PACKAGES)) # Debian's libfcgi-dev has no .pc
+LIBS      = $(shell pkg-config --libs $(PKG)) -lfcgi -lpthread
+
+WARN     := -Wall -Wextra -Wpedantic -Wformat=2 -Wconversion -Wsign-conversion \
+            -Wimplicit-fallthrough -Wshadow -Wvla -Wnull-dereference -Wundef \
+            -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wwrite-strings \
+            -Wcast-align -Werror=format-security -Werror=implicit \
+            -Werror=incompatible-pointer-types -Werror=int-conversion \
+            $(if $(WERROR),-Werror)
+HARDEN   := -fstack-clash-protection -fstack-protector-strong -fcf-protection=full \
+            -fPIE -fexceptions -fno-delete-null-pointer-checks \
+            -fno-strict-overflow -fno-strict-aliasing \
+            $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero) \
+            -fno-common -fvisibility=hidden
+FORTIFY  := $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
+            $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all))
+HARDLINK := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+            -Wl,-z,separate-code -Wl,--as-needed
+
+ALL_C     = -std=c11 -D_GNU_SOURCE -Isrc -Icgi $(FORTIFY) $(CPPFLAGS) $(WARN) \
+            $(HARDEN) $(CFLAGS) $(SANITIZE) -MMD -MP
+ALL_LD    = $(HARDLINK) $(SANITIZE) $(LDFLAGS)
+
+SRC      := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*.c))
+CGI      := $(patsubst cgi/%.c,$(BUILD)/cgi/%.o,$(wildcard cgi/*.c))
+UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+HELPERS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%.o, \
+            $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
+STANDIN  := $(patsubst tests/standin/%.c,$(BUILD)/standin/%.o,$(wildcard tests/standin/*.c))
+LINTS    := $(wildcard tests/lint/*.sh)
+
+# make V=1 shows the commands whole
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@echo "  $(1)  $@")
+
+all: $(BUILD)/grafana-images
+
+$(BUILD)/grafana-images: $(SRC) $(CGI)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS)
+
+$(BUILD)/src/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) -c -o $@ $<
+
+$(BUILD)/cgi/%.o: cgi/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) -c -o $@ $<
+
+$(BUILD)/unit/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) -c -o $@ $<
+
+$(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+
+$(BUILD)/standin/%.o: tests/standin/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) $(shell pkg-config --cflags cairo fontconfig) -c -o $@ $<
+
+$(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(shell pkg-config --libs cairo fontconfig libdeflate libcrypto) -lm
+
+run: deps
+	$(MAKE) all build/grafana-standin
+	PORT=$(PORT) GRAFANA='$(GRAFANA)' TOKEN_FILE='$(TOKEN_FILE)' tests/run
+
+deps:
+	tests/deps
+
+check: $(UNITS) $(BUILD)/grafana-images
+	BUILD=$(BUILD) prove --timer $(UNITS) $(if $(SAN),,$(LINTS))
+
+# The stand-in is never sanitized: it must keep up with what is.
+e2e: $(BUILD)/grafana-images
+	$(MAKE) SAN= build/grafana-standin
+	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
+
+test: deps
+	$(MAKE) WERROR=1 check e2e
+	$(MAKE) WERROR=1 CC=clang SAN= BUILD=build/clang all
+	$(MAKE) SAN=address,undefined check e2e
+	$(MAKE) SAN=thread check e2e
+
+install: $(BUILD)/grafana-images
+	install -D -m 755 $(BUILD)/grafana-images $(DESTDIR)$(PREFIX)/bin/grafana-images
+	install -D -m 644 cgi/grafana-images.8 $(DESTDIR)$(PREFIX)/share/man/man8/grafana-images.8
+
+format:
+	clang-format -i src/*.[ch] cgi/*.[ch] tests/unit/*.[ch] tests/standin/*.[ch]
+
+clean:
+	rm -rf build
+
+.PHONY: all run deps check e2e test install format clean
+.SECONDARY:
+-include $(wildcard $(BUILD)/*/*.d)
