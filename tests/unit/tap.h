@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int  tap_count, tap_bad;
+static int tap_count, tap_bad;
 static bool tap_held, tap_open;
 static const char *tap_name;
 
@@ -31,7 +31,8 @@ static inline void
 tap_close(void)
 {
 	if (tap_open) {
-		printf("%sok %d - %s\n", tap_held ? "" : "not ", ++tap_count, tap_name);
+		printf("%sok %d - %s\n", tap_held ? "" : "not ", ++tap_count,
+		    tap_name);
 		fflush(stdout);
 		tap_bad += !tap_held;
 		tap_open = false;
@@ -67,10 +68,12 @@ tap_done(void)
 
 #define test(sentence) if (tap_begin(sentence))
 #define check(that)    tap_check((that), #that, __FILE__, __LINE__)
-#define check_str(got, wanted) do { \
-	const char *got_ = (got), *wanted_ = (wanted); \
-	if (!check(strcmp(got_, wanted_) == 0)) \
-		printf("#   got:    %s\n#   wanted: %s\n", got_, wanted_); \
-} while (0)
+#define check_str(got, wanted)                                                 \
+	do {                                                                   \
+		const char *got_ = (got), *wanted_ = (wanted);                 \
+		if (!check(strcmp(got_, wanted_) == 0))                        \
+			printf("#   got:    %s\n#   wanted: %s\n", got_,       \
+			    wanted_);                                          \
+	} while (0)
 
 #endif

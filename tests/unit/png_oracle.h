@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PNG_ORACLE_H
+#define PNG_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * What another decoder, libpng, makes of a picture: the second opinion in the
+ * tests of src/png.c.  A file of its own because libpng's header has the name
+ * and the include guard of ours.
+ */
+struct decoded {
+	unsigned width, height, depth, colour; /* as in IHDR */
+	unsigned char *pixels; /* rows without filter bytes, not interlaced */
+	size_t bytes;          /* of the pixels */
+	unsigned char palette[256 * 4]; /* R, G, B, alpha */
+	unsigned char key[6];           /* the colour that is transparent */
+};
+
+/* False, and nothing to free, when libpng refuses the file. */
+bool decoded_init(struct decoded *, const void *bytes, size_t len);
+void decoded_free(struct decoded *);
+bool decoded_equal(const struct decoded *, const struct decoded *);
+
+#endif

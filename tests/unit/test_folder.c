@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "tree.h"
+
+#define DAY   "2026-11-24"
+#define BYTES "the bytes of a picture"
+#define LEN   (sizeof(BYTES) - 1)
+
+static char root[] = "/tmp/test_folder.XXXXXX", path[64];
+static struct folder *f;
+static struct problem problem;
+
+/*
+ * What was synced, in its order: taken in the place of the C library's.
+ */
+static struct stat synced[64];
+static size_t synced_count;
+
+int
+fsync(int fd)
+{
+	if (synced_count < 64 && fstat(fd, &synced[synced_count]) == 0)
+		synced_count++;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* When was it synced: 1 first, 0 never. */
+static size_t
+when_synced(const char *name)
+{
+	struct stat st;
+	size_t i;
+
+	if (lstat(name, &st) != 0)
+		return 0;
+	for (i = 0; i < synced_count; i++)
+		if (synced[i].st_dev == st.st_dev &&
+		    synced[i].st_ino == st.st_ino)
+			return i + 1;
+	return 0;
+}
+
+static const char *
+at(const char *name)
+{
+	static char paths[4][160];
+	static unsigned n;
+
+	n++;
+	snprintf(paths[n % 4], sizeof(paths[0]), "%s/%s", path, name);
+	return paths[n % 4];
+}
+
+/* Another folder, opened, in which nothing is. */
+static void
+fresh(void)
+{
+	static unsigned n;
+
+	folder_close(f);
+	snprintf(path, sizeof(path), "%s/store%u", root, n++);
+	synced_count = 0;
+	f = folder_open(path, stdout);
+	check(f != NULL);
+}
+
+static const char *
+put(const char *name, const char *bytes)
+{
+	memset(&problem, 0, sizeof(problem));
+	return outcome_word(
+	    folder_put(f, DAY, name, bytes, strlen(bytes), 0, &problem));
+}
+
+static unsigned
+mode(const char *name)
+{
+	struct stat st;
+
+	return lstat(at(name), &st) == 0 ? st.st_mode & 07777 : 0;
+}
+
+static void
+write_file(const char *name, const char *bytes)
+{
+	FILE *to = fopen(name, "we");
+
+	if (to == NULL || fputs(bytes, to) < 0)
+		abort();
+	fclose(to);
+}
+
+static void
+check_bytes(const char *name, const char *bytes)
+{
+	char got[256] = "";
+	FILE *from = fopen(name, "re");
+
+	if (check(from != NULL)) {
+		got[fread(got, 1, sizeof(got) - 1, from)] = '\0';
+		fclose(from);
+	}
+	check_str(got, bytes);
+}
+
+/* Entries of a folder but "." and "..". */
+static unsigned
+entries(const char *name)
+{
+	DIR *d = opendir(name);
+	struct dirent *e;
+	unsigned n = 0;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		n +=
+		    strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
+static time_t
+modified(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) == 0 ? st.st_mtime : 0;
+}
+
+static void
+age(const char *name, time_t seconds)
+{
+	struct timespec times[2] = { { time(NULL) - seconds, 0 },
+		{ time(NULL) - seconds, 0 } };
+
+	check(utimensat(AT_FDCWD, name, times, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
+static void
+opening(void)
+{
+	char *said;
+	size_t room;
+	FILE *complaints = open_memstream(&said, &room);
+
+	fresh();
+	test ("a folder is made with its parents, for the web server to pass") {
+		folder_close(f);
+		snprintf(path, sizeof(path), "%s/a/b/c", root);
+		f = folder_open(path, stdout);
+		check(f != NULL && mode("") == 0711 && mode("..") == 0755);
+	}
+	test ("opening it again changes nothing in it") {
+		check_str(put("x", BYTES), "saved");
+		folder_close(f);
+		f = folder_open(path, stdout);
+		check_bytes(at(DAY "/x"), BYTES);
+		check(entries(path) == 1);
+	}
+	test ("a file in its place is complained of by its name") {
+		write_file(at("file"), "");
+		check(folder_open(at("file"), complaints) == NULL);
+		fflush(complaints);
+		check(strstr(said, at("file")) != NULL);
+		check(strchr(said, '\n') == said + strlen(said) - 1);
+		check(folder_open(at("file/below"), complaints) == NULL);
+	}
+	test ("closing none is nothing") {
+		folder_close(NULL);
+	}
+	fclose(complaints);
+	free(said);
+}
+
+static void
+saving(void)
+{
+	struct stat st, again;
+
+	fresh();
+	test ("a file is saved whole, readable by all, its day passable") {
+		check_str(put("x", BYTES), "saved");
+		check_bytes(at(DAY "/x"), BYTES);
+		check(mode(DAY "/x") == 0644 && mode(DAY) == 0711);
+	}
+	test ("nothing else is left beside it") {
+		check(entries(path) == 1 && entries(at(DAY)) == 1);
+	}
+	test ("modes do not depend on the process's mask but by the folders") {
+		umask(077);
+		check_str(put("masked", BYTES), "saved");
+		umask(022);
+		check(mode(DAY "/masked") == 0644);
+	}
+	test ("the same bytes again are the same file, its time renewed") {
+		check(lstat(at(DAY "/x"), &st) == 0);
+		age(at(DAY "/x"), 86400);
+		check_str(put("x", BYTES), "saved");
+		check(lstat(at(DAY "/x"), &again) == 0);
+		check(st.st_ino == again.st_ino && again.st_nlink == 1);
+		check(time(NULL) - again.st_mtime < 60);
+	}
+	test ("an empty file and a large one are saved") {
+		static char large[3000001];
+
+		memset(large, 'l', sizeof(large) - 1);
+		check_str(put("empty", ""), "saved");
+		check_str(put("large", large), "saved");
+		check(
+		    lstat(at(DAY "/large"), &st) == 0 && st.st_size == 3000000);
+	}
+	test ("a day's folder that was removed is made again") {
+		tree_remove(at(DAY));
+		check_str(put("x", BYTES), "saved");
+		check_bytes(at(DAY "/x"), BYTES);
+		check(mode(DAY) == 0711);
+	}
+	test ("each day has its folder") {
+		check_str(outcome_word(folder_put(
+			      f, "2026-11-25", "x", BYTES, LEN, 0, &problem)),
+		    "saved");
+		check(entries(path) == 2);
+	}
+}
+
+/* A power cut may come at any moment: see the order in folder.c. */
+static void
+durable(void)
+{
+	size_t file, day, store;
+
+	test ("a file is synced before it has its name, its folders after") {
+		fresh();
+		synced_count = 0;
+		check_str(put("x", BYTES), "saved");
+		file = when_synced(at(DAY "/x"));
+		day = when_synced(at(DAY));
+		store = when_synced(path);
+		check(file > 0 && day > file && store > 0);
+		check(file > 0 && synced[file - 1].st_nlink == 0);
+		check(file > 0 && (synced[file - 1].st_mode & 07777) == 0644);
+	}
+	test ("a file that was there already is synced too") {
+		/* a sibling may have made it a moment ago */
+		synced_count = 0;
+		check_str(put("x", BYTES), "saved");
+		check(when_synced(at(DAY "/x")) > 0);
+		check(when_synced(at(DAY)) > 0);
+	}
+	test ("a day's folder that a sibling made is synced into the store") {
+		fresh();
+		check(mkdir(at(DAY), 0711) == 0);
+		synced_count = 0;
+		check_str(put("x", BYTES), "saved");
+		check(when_synced(path) > 0);
+	}
+	test ("a day's folder that is made again is synced again") {
+		tree_remove(at(DAY));
+		synced_count = 0;
+		check_str(put("x", BYTES), "saved");
+		check(when_synced(path) > 0);
+	}
+	test ("a store that is made is synced into its parent") {
+		fresh();
+		check_str(put("x", BYTES), "saved");
+		check(when_synced(root) > 0);
+	}
+}
+
+static void
+check_taken(const char *why)
+{
+	problem.errnum = 0;
+	check_str(put("taken", BYTES), "store-failed");
+	check(problem.errnum != 0);
+	check(entries(at(DAY)) == 1);
+	if (!tap_held)
+		printf("#   by %s\n", why);
+	tree_remove(at(DAY "/taken"));
+}
+
+static void
+names_taken(void)
+{
+	char away[96];
+
+	fresh();
+	snprintf(away, sizeof(away), "%s/away", root);
+	mkdir(at(DAY), 0711);
+	test ("a name that a folder has is store-failed") {
+		mkdir(at(DAY "/taken"), 0755);
+		check_taken("a folder");
+	}
+	test ("a name that other bytes have is store-failed, they stay") {
+		write_file(at(DAY "/taken"), "others");
+		check_str(put("taken", BYTES), "store-failed");
+		check_bytes(at(DAY "/taken"), "others");
+		check_taken("another size");
+	}
+	test ("a name that a link has is store-failed, it is not followed") {
+		check(symlink(away, at(DAY "/taken")) == 0);
+		check_taken("a link to nothing");
+		check(access(away, F_OK) != 0);
+		write_file(away, BYTES);
+		age(away, 86400);
+		check(symlink(away, at(DAY "/taken")) == 0);
+		check_taken("a link to the same bytes");
+		check(time(NULL) - modified(away) > 80000);
+	}
+	test ("a name that a pipe has is store-failed, nobody waits") {
+		check(mkfifo(at(DAY "/taken"), 0644) == 0);
+		check_taken("a pipe");
+	}
+	test ("a day that is a link is store-failed, it is not followed") {
+		unlink(away);
+		rmdir(at(DAY));
+		check(mkdir(away, 0711) == 0 && symlink(away, at(DAY)) == 0);
+		check_str(put("x", BYTES), "store-failed");
+		check(entries(away) == 0);
+	}
+	test ("a day that is a file is store-failed") {
+		unlink(at(DAY));
+		write_file(at(DAY), "");
+		check_str(put("x", BYTES), "store-failed");
+	}
+	rmdir(away);
+}
+
+static enum outcome
+put_if_free(const char *name, int64_t min_free_bytes)
+{
+	memset(&problem, 0, sizeof(problem));
+	return folder_put(f, DAY, name, BYTES, LEN, min_free_bytes, &problem);
+}
+
+static void
+room(void)
+{
+	fresh();
+	test ("nothing new is saved when less is free than there should be") {
+		check(put_if_free("x", INT64_MAX) == OUTCOME_STORE_FULL);
+		check(problem.why != NULL &&
+		      strstr(problem.why, "min_free_bytes") != NULL);
+		check(problem.errnum == ENOSPC && entries(at(DAY)) == 0);
+	}
+	test ("it is saved when enough is free") {
+		check(put_if_free("x", 1) == OUTCOME_SAVED);
+	}
+	test ("what is there already needs no room") {
+		check(put_if_free("x", INT64_MAX) == OUTCOME_SAVED);
+	}
+}
+
+static void
+sweeping(void)
+{
+	int fd;
+
+	fresh();
+	mkdir(at(".partial"), 0700);
+	write_file(at(".partial/old"), "x");
+	write_file(at(".partial/locked"), "x");
+	write_file(at(".partial/young"), "x");
+	mkdir(at(".partial/folder"), 0700);
+	check(symlink("old", at(".partial/link")) == 0);
+	age(at(".partial/old"), 3700);
+	age(at(".partial/locked"), 3700);
+	age(at(".partial/young"), 3500);
+	age(at(".partial/folder"), 3700);
+	fd = open(at(".partial/locked"), O_RDONLY | O_CLOEXEC);
+	flock(fd, LOCK_EX | LOCK_NB);
+	folder_sweep(f);
+	test ("what a crash left is removed once it is over an hour old") {
+		check(access(at(".partial/old"), F_OK) != 0);
+	}
+	test ("what a sibling writes is not, it has a lock") {
+		check(access(at(".partial/locked"), F_OK) == 0);
+	}
+	test ("what is not an hour old is not") {
+		check(access(at(".partial/young"), F_OK) == 0);
+	}
+	test ("what is no file is not, and nothing is followed") {
+		check(mode(".partial/folder") == 0700);
+		write_file(at("old"), "x");
+		age(at("old"), 3700);
+		unlink(at(".partial/link"));
+		check(symlink("../old", at(".partial/link")) == 0);
+		folder_sweep(f);
+		check(access(at("old"), F_OK) == 0);
+	}
+	close(fd);
+	test ("opening the folder removes what a crash left too") {
+		folder_close(f);
+		f = folder_open(path, stdout);
+		check(access(at(".partial/locked"), F_OK) != 0);
+	}
+	test ("so does a new day") {
+		write_file(at(".partial/old"), "x");
+		age(at(".partial/old"), 3700);
+		check_str(put("x", BYTES), "saved");
+		check(access(at(".partial/old"), F_OK) != 0);
+	}
+}
+
+int
+main(void)
+{
+	umask(022);
+	if (mkdtemp(root) == NULL)
+		return 1;
+	opening();
+	saving();
+	durable();
+	names_taken();
+	room();
+	sweeping();
+	folder_close(f);
+	tree_remove(root);
+	return tap_done();
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "request.h"
+
+#include <stdlib.h>
+
+#include "tap.h"
+#include "wiped.h"
+
+#define GOOD   "{\"imageUrl\": \"https://g.example/d/U\"}"
+#define BEARER "HTTP_AUTHORIZATION=Bearer glsa_Ab1"
+
+static char text[65600]; /* of bodies and credentials that are made here */
+static struct request request;
+static struct problem problem;
+
+/* One request with those variables, separated by newlines, and that body. */
+static enum outcome
+ask(const char *variables, struct body body)
+{
+	char *copy = strdup(variables), *p, *envp[16];
+	enum outcome o;
+	size_t n = 0;
+
+	for (p = copy; p != NULL && n < 15; n++) {
+		envp[n] = p;
+		p = strchr(p, '\n');
+		if (p != NULL)
+			*p++ = '\0';
+	}
+	envp[n] = NULL;
+	request_free(&request);
+	memset(&problem, 0, sizeof(problem));
+	o = request_read(&request, envp, &body, &problem);
+	free(copy);
+	return o;
+}
+
+static struct body
+whole(const char *bytes)
+{
+	return (struct body){ .bytes = bytes, .len = strlen(bytes) };
+}
+
+static const char *
+post(const char *bytes, size_t len)
+{
+	/* to the byte, so that a sanitizer sees a read past the end */
+	char *exact = malloc(len > 0 ? len : 1);
+	enum outcome o;
+
+	if (exact == NULL)
+		abort();
+	if (len > 0)
+		memcpy(exact, bytes, len);
+	o = ask("REQUEST_METHOD=POST\n" BEARER,
+	    (struct body){ .bytes = exact, .len = len });
+	free(exact);
+	return outcome_word(o);
+}
+
+static const struct {
+	const char *variables, *body, *verdict, *phrase;
+} orders[] = {
+	{ "REQUEST_METHOD=POST\n" BEARER, GOOD, "saved",
+	    "a POST with a token and a body is read" },
+	{ "REQUEST_METHOD=GET", "", "method",
+	    "the method is looked at before the credentials" },
+	{ "REQUEST_METHOD=POST", "{", "no-token",
+	    "the credentials are looked at before the body" },
+	{ "REQUEST_METHOD=POST\n" BEARER, "{", "malformed",
+	    "the body comes last" },
+	{ BEARER, GOOD, "method", "without a method it is none of ours" },
+	{ "REQUEST_METHOD=\n" BEARER, GOOD, "method",
+	    "an empty method is none of ours" },
+	{ "REQUEST_METHOD=post\n" BEARER, GOOD, "method",
+	    "a method's case matters" },
+	{ "REQUEST_METHOD=POSTX\n" BEARER, GOOD, "method",
+	    "a method that begins with POST is another one" },
+	{ "REQUEST_METHOD=PUT\n" BEARER, GOOD, "method",
+	    "PUT is another method" },
+	{ "REQUEST_METHOD=POST\nHTTP_AUTHORIZATIONS=Bearer x", GOOD, "no-token",
+	    "a variable with a longer name is another one" },
+	{ "REQUEST_METHOD=POST\nHTTP_SEC_FETCH_SITE=cross-site\n" BEARER, GOOD,
+	    "not-allowed", "another site's page may not ask" },
+	{ "REQUEST_METHOD=POST\nHTTP_SEC_FETCH_SITE=Cross-Site\n" BEARER, GOOD,
+	    "not-allowed", "nor in another case" },
+	{ "REQUEST_METHOD=POST\nHTTP_SEC_FETCH_SITE=same-origin\n" BEARER, GOOD,
+	    "saved", "a page of the same origin may ask" },
+	{ "REQUEST_METHOD=POST\nHTTP_SEC_FETCH_SITE=none\n" BEARER, GOOD,
+	    "saved", "what a person typed may ask" },
+	{ "REQUEST_METHOD=POST\nCONTENT_TYPE=application/x-www-form-urlencoded"
+	  "; charset=utf-8\nHTTP_X_UNKNOWN=1\n" BEARER,
+	    GOOD, "saved", "any Content-Type and unknown headers are taken" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=37\n" BEARER, GOOD, "saved",
+	    "a body as long as Content-Length says is whole" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=\n" BEARER, GOOD, "saved",
+	    "an empty Content-Length says nothing" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=-1\n" BEARER, GOOD, "saved",
+	    "a Content-Length of -1 says nothing" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=38\n" BEARER, GOOD, "malformed",
+	    "a body that is shorter than announced is cut off" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=36\n" BEARER, GOOD, "malformed",
+	    "a body that is longer than announced is not what was meant" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=0\n" BEARER, GOOD, "malformed",
+	    "a body where none was announced is not either" },
+	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=18446744073709551653\n" BEARER,
+	    GOOD, "malformed", "a Content-Length does not wrap round" },
+};
+
+static void
+order(void)
+{
+	struct body body;
+	size_t i;
+
+	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		test (orders[i].phrase) {
+			check_str(outcome_word(ask(orders[i].variables,
+				      whole(orders[i].body))),
+			    orders[i].verdict);
+		}
+	test ("a body over the limit is too large, whatever is in it") {
+		body = whole("{");
+		body.over = true;
+		check_str(
+		    outcome_word(ask("REQUEST_METHOD=POST\n" BEARER, body)),
+		    "too-large");
+		check_str(
+		    outcome_word(ask("REQUEST_METHOD=POST", body)), "no-token");
+	}
+	test ("a body that broke off is malformed, even if it is JSON") {
+		body = whole(GOOD);
+		body.broken = true;
+		check_str(
+		    outcome_word(ask("REQUEST_METHOD=POST\n" BEARER, body)),
+		    "malformed");
+	}
+}
+
+/* NULL as "passed on": it is no credential. */
+static const struct {
+	const char *header, *passed_on, *phrase;
+} credentials[] = {
+	{ "Bearer glsa_Ab1", "Bearer glsa_Ab1", "Bearer is passed on" },
+	{ "Basic dXNlcjpwdw==", "Basic dXNlcjpwdw==", "Basic is passed on" },
+	{ "bEARER x", "Bearer x", "Bearer in another case is passed on right" },
+	{ "BASIC x", "Basic x", "Basic in another case is passed on right" },
+	{ "Bearer   x", "Bearer x", "several blanks are one" },
+	{ "Bearer x  \t", "Bearer x", "blanks at the end are cut off" },
+	{ "Bearer -._~+/=09azAZ", "Bearer -._~+/=09azAZ",
+	    "all characters of RFC 9110's token68 are taken" },
+	{ "", NULL, "an empty header is none" },
+	{ "Bearer", NULL, "a scheme alone is none" },
+	{ "Bearer ", NULL, "a scheme and a blank are none" },
+	{ "glsa_Ab1", NULL, "a token without a scheme is none" },
+	{ "Bearerglsa_Ab1", NULL, "a scheme without a blank is none" },
+	{ "Bearer:x", NULL, "a scheme and a colon are none" },
+	{ "Digest username=x", NULL, "another scheme is none" },
+	{ "Negotiate x", NULL, "one more scheme is none" },
+	{ " Bearer x", NULL, "a blank before the scheme is none" },
+	{ "Bearer x, Bearer y", NULL, "two headers joined are none" },
+	{ "Bearer x,", NULL, "a comma at the end is none" },
+	{ "Bearer x y", NULL, "two tokens are none" },
+	{ "Bearer \"x\"", NULL, "a token in quotes is none" },
+	{ "Bearer x:y", NULL, "a colon is none" },
+	{ "Bearer x;y", NULL, "a semicolon is none" },
+	{ "Bearer x\ry", NULL, "a return is none" },
+	{ "Bearer x\r", NULL, "a return at the end is none" },
+	{ "Bearer x\tX-Evil", NULL, "a tab inside is none" },
+	{ "Bearer x\x01", NULL, "a control is none" },
+	{ "Bearer x\x7f", NULL, "a delete is none" },
+	{ "Bearer x\xc3\xa9", NULL, "a letter beyond ASCII is none" },
+	{ "Bearer x%0d", NULL, "an escape is none" },
+	{ "Bearer \xe2\x80\x8bx", NULL, "an invisible blank is none" },
+};
+
+static void
+check_credential(const char *header, const char *passed_on)
+{
+	static char variables[8192];
+	enum outcome o;
+
+	snprintf(variables, sizeof(variables),
+	    "REQUEST_METHOD=POST\nHTTP_AUTHORIZATION=%s", header);
+	o = ask(variables, whole(GOOD));
+	check_str(outcome_word(o), passed_on == NULL ? "no-token" : "saved");
+	if (o == OUTCOME_SAVED)
+		check_str(
+		    request.authorization, passed_on == NULL ? "" : passed_on);
+	else
+		check(request.url == NULL);
+}
+
+static void
+who_asks(void)
+{
+	char newline[] = "HTTP_AUTHORIZATION=Bearer x\nX-Evil: 1",
+	     method[] = "REQUEST_METHOD=POST",
+	     *envp[] = { method, newline, NULL };
+	struct body body = whole(GOOD);
+	size_t i;
+
+	for (i = 0; i < sizeof(credentials) / sizeof(credentials[0]); i++)
+		test (credentials[i].phrase) {
+			check_credential(
+			    credentials[i].header, credentials[i].passed_on);
+		}
+	test ("a newline is none: no header can be added") {
+		request_free(&request);
+		check_str(
+		    outcome_word(request_read(&request, envp, &body, &problem)),
+		    "no-token");
+	}
+	test ("a credential may have 4,096 bytes, and not one more") {
+		memset(text, 0, sizeof(text));
+		memcpy(text, "Bearer ", 7);
+		memset(text + 7, 'x', REQUEST_CREDENTIAL_MAX);
+		check_credential(text, text);
+		text[7 + REQUEST_CREDENTIAL_MAX] = 'x';
+		check_credential(text, NULL);
+	}
+}
+
+static const struct {
+	const char *body, *url, *phrase;
+} bodies[] = {
+	{ "{\"imageUrl\":\"x\"}", "x", "an object with imageUrl is read" },
+	{ " \t\r\n{ \"imageUrl\" : \"x\" } \r\n\t", "x",
+	    "blanks are free round everything" },
+	{ "{\"a\":[1,{\"b\":null}],\"imageUrl\":\"x\",\"z\":-1.5e3}", "x",
+	    "other members are ignored" },
+	{ "{\"imageUrl\":\"https:\\/\\/g\\u002fd\"}", "https://g/d",
+	    "escapes are undone" },
+	{ "{\"image\\u0055rl\":\"x\"}", "x", "also in the name" },
+	{ "{\"imageUrl\":\"\xc3\xa9\"}", "\xc3\xa9",
+	    "what the address is made of is not judged here" },
+	{ "", NULL, "nothing is malformed" },
+	{ " ", NULL, "a blank is malformed" },
+	{ "https://g.example/d/U", NULL, "a bare address is malformed" },
+	{ "imageUrl=https://g.example/d/U", NULL, "a form is malformed" },
+	{ "<x/>", NULL, "XML is malformed" },
+	{ "null", NULL, "null is malformed" },
+	{ "5", NULL, "a number is malformed" },
+	{ "\"x\"", NULL, "a string is malformed" },
+	{ "[\"imageUrl\",\"x\"]", NULL, "an array is malformed" },
+	{ "[{\"imageUrl\":\"x\"}]", NULL, "an object in an array is" },
+	{ "{}", NULL, "an object without imageUrl is malformed" },
+	{ "{\"ImageUrl\":\"x\"}", NULL, "a name's case matters" },
+	{ "{\"imageurl\":\"x\"}", NULL, "in the other direction too" },
+	{ "{\"a\":{\"imageUrl\":\"x\"}}", NULL, "a nested imageUrl is none" },
+	{ "{\"imageUrl\":null}", NULL, "imageUrl as null is malformed" },
+	{ "{\"imageUrl\":5}", NULL, "imageUrl as a number is" },
+	{ "{\"imageUrl\":true}", NULL, "imageUrl as a truth is" },
+	{ "{\"imageUrl\":[\"x\"]}", NULL, "imageUrl as an array is" },
+	{ "{\"imageUrl\":{\"a\":\"x\"}}", NULL, "imageUrl as an object is" },
+	{ "{\"imageUrl\":\"x\\u0000y\"}", NULL, "a NUL in the address is" },
+	{ "{\"imageUrl\":\"\\u0000\"}", NULL, "an address of a NUL is" },
+	{ "{\"imageUrl\\u0000z\":\"x\"}", NULL,
+	    "a name that goes on after a NUL is another one" },
+	{ "{\"imageUrl\":\"x\"", NULL, "an object cut off is malformed" },
+	{ "{\"imageUrl\":\"x", NULL, "a string cut off is" },
+	{ "{\"imageUrl\":\"x\\", NULL, "an escape cut off is" },
+	{ "{\"imageUrl\":\"x\\u00", NULL, "a number in an escape cut off is" },
+	{ "{\"imageUrl\":", NULL, "a member cut off is" },
+	{ "{", NULL, "a brace is" },
+	{ "{\"imageUrl\":\"x\"}}", NULL, "a brace too many is malformed" },
+	{ "{\"imageUrl\":\"x\"}x", NULL, "a letter after the object is" },
+	{ "{\"imageUrl\":\"x\"} {}", NULL, "a second object is" },
+	{ "{\"imageUrl\":\"x\"}\v", NULL, "a blank that JSON has not is" },
+	{ "\xef\xbb\xbf{\"imageUrl\":\"x\"}", NULL, "a byte order mark is" },
+	{ "{\"imageUrl\":\"x\",}", NULL, "a comma too many is" },
+	{ "{\"imageUrl\":\"x\" \"a\":1}", NULL, "a comma too few is" },
+	{ "{\"imageUrl\" \"x\"}", NULL, "a colon too few is" },
+	{ "{'imageUrl':'x'}", NULL, "other quotes are" },
+	{ "{imageUrl:\"x\"}", NULL, "a name without quotes is" },
+	{ "{\"imageUrl\":x}", NULL, "a value without quotes is" },
+	{ "{\"imageUrl\":\"x\" /* */}", NULL, "a comment is" },
+	{ "{\"imageUrl\":\"\\x41\"}", NULL, "an escape that JSON has not is" },
+	{ "{\"imageUrl\":\"x\",\"a\":tru}", NULL, "half a word is" },
+	{ "{\"imageUrl\":\"\xff\"}", NULL, "a byte that UTF-8 has not is" },
+	{ "{\"imageUrl\":\"\x80\"}", NULL, "half a character is" },
+	{ "{\"imageUrl\":\"\xc3\"}", NULL, "the other half is" },
+	{ "{\"imageUrl\":\"x\",\"a\":\"\xff\"}", NULL,
+	    "bad UTF-8 is malformed also where it is ignored" },
+};
+
+static void
+what_is_asked(void)
+{
+	const char *word;
+	size_t i;
+
+	for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+		test (bodies[i].phrase) {
+			word = post(bodies[i].body, strlen(bodies[i].body));
+			check_str(word,
+			    bodies[i].url == NULL ? "malformed" : "saved");
+			check_str(request.url == NULL ? "-" : request.url,
+			    bodies[i].url == NULL ? "-" : bodies[i].url);
+			if (bodies[i].url == NULL)
+				check(problem.why != NULL &&
+				      strstr(problem.why, ". ") != NULL);
+		}
+	test ("a NUL after the object is malformed") {
+		check_str(post(GOOD, sizeof(GOOD)), "malformed");
+	}
+	test ("a NUL in a string is malformed") {
+		check_str(post("{\"imageUrl\":\"x\0y\"}", 18), "malformed");
+	}
+	test ("a body of 65,536 bytes is read whole") {
+		memset(text, 'x', sizeof(text));
+		memcpy(text, "{\"imageUrl\":\"", 13);
+		memcpy(text + REQUEST_BODY_MAX - 2, "\"}", 2);
+		check_str(post(text, REQUEST_BODY_MAX), "saved");
+		check(request.url != NULL &&
+		      strlen(request.url) == REQUEST_BODY_MAX - 15);
+	}
+	test ("65,536 brackets are malformed, and nothing worse") {
+		memset(text, '[', REQUEST_BODY_MAX);
+		check_str(post(text, REQUEST_BODY_MAX), "malformed");
+		for (i = 0; i + 5 <= REQUEST_BODY_MAX; i += 5)
+			memcpy(text + i, "{\"a\":", 5);
+		check_str(post(text, i), "malformed");
+	}
+}
+
+static void
+variables(void)
+{
+	char a[] = "AB=1", b[] = "A=2", c[] = "A=3", d[] = "B",
+	     *envp[] = { a, b, c, d, NULL };
+
+	test ("a variable is found by its whole name, the first wins") {
+		check_str(request_variable(envp, "A"), "2");
+		check_str(request_variable(envp, "AB"), "1");
+	}
+	test ("a variable that is not there is none") {
+		check(request_variable(envp, "B") == NULL);
+		check(request_variable(envp, "") == NULL);
+		check(request_variable(NULL, "A") == NULL);
+	}
+}
+
+static void
+wiping(void)
+{
+	char header[32 + SECRET_LEN] = "HTTP_AUTHORIZATION=Bearer ";
+	char method[] = "REQUEST_METHOD=POST",
+	     *envp[] = { method, header, NULL };
+	struct body body = whole(GOOD);
+	size_t i, n = strlen(header);
+
+	for (i = 0; i < SECRET_LEN; i++)
+		header[n + i] = secret_byte(i);
+	request_free(&request);
+	request_read(&request, envp, &body, &problem);
+	explicit_bzero(header, sizeof(header));
+	if (!secret_is_in_memory()) {
+		test ("memory cannot be looked at here # SKIP") {
+			return;
+		}
+	}
+	test ("the credential is wiped when the request is freed") {
+		request_free(&request);
+		check(!secret_is_in_memory());
+	}
+}
+
+int
+main(void)
+{
+	order();
+	who_asks();
+	what_is_asked();
+	variables();
+	wiping();
+	request_free(&request);
+	return tap_done();
+}
