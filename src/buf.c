@@ -2,6 +2,7 @@
 #include "buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@ void
 buf_init(struct buf *b, size_t limit)
 {
 	memset(b, 0, sizeof(*b));
-	b->limit = limit;
+	/* so that no sum of two lengths can overflow */
+	b->limit = limit < SIZE_MAX / 4 ? limit : SIZE_MAX / 4;
 }
 
 void

@@ -43,7 +43,8 @@ bytes_are_a_url(const char *url)
 {
 	const char *p;
 
-	for (p = url; *p != '\0'; p++)
+	/* what is after a "#" is not sent */
+	for (p = url; *p != '\0' && *p != '#'; p++)
 		if (*p < 0x21 || *p > 0x7e || *p == '\\')
 			return false;
 	return p != url;
@@ -63,6 +64,16 @@ scheme_len(const char *url)
 	     n++)
 		;
 	return strncmp(url + n, "://", 3) == 0 ? n : 0;
+}
+
+/* "http:///d/uid": of the two schemes that we know, a host is missing. */
+static bool
+has_no_host(const char *url, size_t scheme)
+{
+	if (strncasecmp(url, "http:", scheme + 1) != 0 &&
+	    strncasecmp(url, "https:", scheme + 1) != 0)
+		return false;
+	return strchr("/?#", url[scheme + 3]) != NULL;
 }
 
 /*
@@ -102,11 +113,15 @@ below(const char *path, const struct place *base)
 	return path + len;
 }
 
+/*
+ * The rest of the path below the Grafana whose it is; NULL when it is nobody's.
+ * Of two on one host, one below the other, the longer base is meant.
+ */
 static const char *
 find_origin(struct panel *panel, const char *url, size_t scheme,
     const struct settings *settings)
 {
-	const char *authority = url + scheme + 3, *rest;
+	const char *authority = url + scheme + 3, *found = NULL, *rest;
 	size_t len = strcspn(authority, "/?#"), i;
 	const struct place *base;
 
@@ -117,12 +132,12 @@ find_origin(struct panel *panel, const char *url, size_t scheme,
 		    !authority_is((struct span){ authority, len }, base))
 			continue;
 		rest = below(authority + len, base);
-		if (rest != NULL) {
+		if (rest != NULL && (found == NULL || rest > found)) {
 			panel->origin = &settings->grafana[i];
-			return rest;
+			found = rest;
 		}
 	}
-	return NULL;
+	return found;
 }
 
 /*
@@ -511,8 +526,7 @@ panel_check(struct panel *panel, const char *url,
 		    "address has (blanks, backslashes, letters beyond ASCII). "
 		    "Encode them as %XX.");
 	scheme = scheme_len(url);
-	if (scheme == 0 || url[scheme + 3] == '\0' ||
-	    strchr("/?#", url[scheme + 3]) != NULL)
+	if (scheme == 0 || has_no_host(url, scheme))
 		return fail(p, OUTCOME_MALFORMED,
 		    "The \"imageUrl\" is not a whole address. Begin with "
 		    "https:// (or http://) and Grafana's name.");

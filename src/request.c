@@ -106,14 +106,27 @@ read_member(char **to, struct json_object *root, struct problem *p)
 		    "The \"imageUrl\" is not a string. Put the address of "
 		    "the panel in quotes.");
 	url = json_object_get_string(member);
-	if (strlen(url) != (size_t)json_object_get_string_len(member))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The \"imageUrl\" has a NUL in it. Send the address as "
-		    "Grafana shows it.");
 	*to = strdup(url);
 	if (*to == NULL)
 		return fail_errno(p, OUTCOME_INTERNAL, NULL);
 	return OUTCOME_SAVED;
+}
+
+/* Is there "\\u0000" in a string?  json-c cuts a member's name off there, and
+ * would find "imageUrl" where there is none. */
+static bool
+has_nul(const struct body *body)
+{
+	static const char nul[] = "\\u0000";
+	const char *p = body->bytes, *end = p + body->len;
+
+	while (p < end && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
+		if ((size_t)(end - p) >= strlen(nul) &&
+		    memcmp(p, nul, strlen(nul)) == 0)
+			return true;
+		p += 2; /* what is escaped begins no escape */
+	}
+	return false;
 }
 
 /* One JSON value and blanks after it, nothing more (RFC 8259). */
@@ -157,6 +170,10 @@ read_body(
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
 		    "address of a panel.");
+	if (has_nul(body))
+		return fail(p, OUTCOME_MALFORMED,
+		    "The body has a NUL in it. Send the address as Grafana "
+		    "shows it.");
 	root = parse(body);
 	if (root == NULL)
 		return fail(p, OUTCOME_MALFORMED,

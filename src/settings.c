@@ -7,6 +7,8 @@
  */
 #include "settings.h"
 
+#include "buf.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -81,6 +83,7 @@ struct source {
 	const char *file;     /* NULL: the environment */
 	const char *variable; /* in the environment */
 	unsigned line;        /* in the file */
+	bool *given;          /* of each row: there was a value, good or bad */
 	FILE *complaints;
 };
 
@@ -92,28 +95,30 @@ static bool __attribute__((format(printf, 4, 5)))
 complain(const struct source *from, const char *name, const char *value,
     const char *format, ...)
 {
-	va_list ap;
+	struct buf text;
 	const char *p;
+	va_list ap;
+	char why[1024];
 
-	fputs("grafana-images: ", from->complaints);
-	if (from->file != NULL)
-		fprintf(from->complaints, "%s:%u: ", from->file, from->line);
-	else if (from->variable != NULL)
-		fprintf(from->complaints, "environment: %s: ", from->variable);
-	if (name != NULL)
-		fprintf(from->complaints, "%s", name);
-	if (value != NULL) {
-		fputs(" = ", from->complaints);
-		for (p = value; *p != '\0'; p++)
-			fputc((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p,
-			    from->complaints);
-	}
-	if (name != NULL)
-		fputs(": ", from->complaints);
 	va_start(ap, format);
-	vfprintf(from->complaints, format, ap);
+	vsnprintf(why, sizeof(why), format, ap);
 	va_end(ap);
+	buf_init(&text, 65536);
+	buf_puts(&text, "grafana-images: ");
+	if (from->file != NULL)
+		buf_printf(&text, "%s:%u: ", from->file, from->line);
+	else if (from->variable != NULL)
+		buf_printf(&text, "environment: %s: ", from->variable);
+	if (name != NULL)
+		buf_puts(&text, name);
+	if (value != NULL)
+		buf_printf(&text, " = %s", value);
+	buf_printf(&text, "%s%s", name != NULL ? ": " : "", why);
+	for (p = buf_str(&text); *p != '\0'; p++)
+		fputc((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p,
+		    from->complaints);
 	fputc('\n', from->complaints);
+	buf_free(&text);
 	return false;
 }
 
@@ -305,13 +310,13 @@ read_grafana(struct settings *s, const struct row *row, const char *value,
 }
 
 static bool
-read_digest(unsigned char digest[SETTINGS_DIGEST_BYTES], const char *hex)
+read_digest(unsigned char digest[DIGEST_BYTES], const char *hex)
 {
 	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
 	const char *d;
 	size_t i;
 
-	for (i = 0; i < 2 * SETTINGS_DIGEST_BYTES; i++) {
+	for (i = 0; i < 2 * DIGEST_BYTES; i++) {
 		d = hex[i] == '\0' ? NULL : strchr(digits, hex[i]);
 		if (d == NULL)
 			return false;
@@ -328,7 +333,7 @@ read_picture(struct wrong_picture *p, const char *item)
 
 	memset(p, 0, sizeof(*p));
 	if (!read_digest(p->sha256, item) ||
-	    !outcome_by_word(item + 2 * SETTINGS_DIGEST_BYTES + 1, &p->means))
+	    !outcome_by_word(item + 2 * DIGEST_BYTES + 1, &p->means))
 		return false;
 	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		if (meanings[i] == p->means)
@@ -377,6 +382,8 @@ read_value(struct settings *s, const struct row *row, const char *value,
 {
 	void *to = (char *)s + row->at;
 
+	if (from->given != NULL)
+		from->given[row - table] = true;
 	switch (row->kind) {
 	case NUMBER:
 		return read_number(to, row, value, from);
@@ -459,20 +466,24 @@ read_line(struct settings *s, char *line, const struct source *from)
 }
 
 static bool
-read_file(struct settings *s, const char *file, bool required, FILE *complaints)
+read_file(
+    struct settings *s, const char *file, bool required, struct source from)
 {
-	struct source from = { .file = file, .complaints = complaints };
 	FILE *f = fopen(file, "re");
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len;
 	bool ok = true;
 
+	from.file = file;
 	if (f == NULL && errno == ENOENT && !required)
 		return true;
 	if (f == NULL) {
-		fprintf(complaints, "grafana-images: %s: cannot be read: %s\n",
-		    file, strerrordesc_np(errno));
+		/* then nothing can be said of what is missing in it */
+		memset(from.given, true, ROWS * sizeof(*from.given));
+		fprintf(from.complaints,
+		    "grafana-images: %s: cannot be read: %s\n", file,
+		    strerrordesc_np(errno));
 		return false;
 	}
 	while ((len = getline(&line, &room, f)) >= 0) {
@@ -484,8 +495,9 @@ read_file(struct settings *s, const char *file, bool required, FILE *complaints)
 			ok = read_line(s, line, &from) && ok;
 	}
 	if (ferror(f)) {
-		fprintf(complaints, "grafana-images: %s: cannot be read: %s\n",
-		    file, strerrordesc_np(errno));
+		fprintf(from.complaints,
+		    "grafana-images: %s: cannot be read: %s\n", file,
+		    strerrordesc_np(errno));
 		ok = false;
 	}
 	free(line);
@@ -494,9 +506,8 @@ read_file(struct settings *s, const char *file, bool required, FILE *complaints)
 }
 
 static bool
-read_variable(struct settings *s, const char *variable, FILE *complaints)
+read_variable(struct settings *s, const char *variable, struct source from)
 {
-	struct source from = { .complaints = complaints };
 	char name[64], *copy = strdup(variable), *value;
 	const struct row *row = NULL;
 	bool ok = true;
@@ -541,25 +552,25 @@ set_defaults(struct settings *s, FILE *complaints)
 	return ok;
 }
 
-/* What no single value can be blamed for. */
+/* What no line can be blamed for: there is none. */
 static bool
-is_whole(const struct settings *s, const char *file, FILE *complaints)
+is_whole(const bool *given, const char *file, FILE *complaints)
 {
-	static const char missing[] =
-	    "grafana-images: %s: the setting \"%s\" is missing; add the line: "
-	    "%s\n";
+	static const char *const needed[][2] = {
+		{ "grafana", "https://grafana.example.com" },
+		{ "public_url", "https://grafana.example.com/saved-images" },
+	};
 	bool ok = true;
+	size_t i;
 
-	if (s->grafana_count == 0) {
-		fprintf(complaints, missing, file, "grafana",
-		    "grafana = https://grafana.example.com");
-		ok = false;
-	}
-	if (s->public_url == NULL) {
-		fprintf(complaints, missing, file, "public_url",
-		    "public_url = https://grafana.example.com/saved-images");
-		ok = false;
-	}
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!given[find_row(needed[i][0]) - table]) {
+			fprintf(complaints,
+			    "grafana-images: %s: the setting \"%s\" is "
+			    "missing; add the line: %s = %s\n",
+			    file, needed[i][0], needed[i][0], needed[i][1]);
+			ok = false;
+		}
 	return ok;
 }
 
@@ -567,18 +578,26 @@ bool
 settings_load(
     struct settings *s, const char *file, char *const envp[], FILE *complaints)
 {
+	bool given[ROWS] = { false };
+	struct source from = { .complaints = complaints, .given = given };
+	const char *path = file == NULL ? SETTINGS_FILE : file;
 	bool ok = set_defaults(s, complaints);
 
-	ok = read_file(s, file == NULL ? SETTINGS_FILE : file, file != NULL,
-		 complaints) &&
-	     ok;
+	ok = read_file(s, path, file != NULL, from) && ok;
 	for (; *envp != NULL; envp++)
 		if (strncmp(*envp, PREFIX, strlen(PREFIX)) == 0 &&
 		    strchr(*envp, '=') != NULL)
-			ok = read_variable(s, *envp, complaints) && ok;
-	/* a value that was refused has been complained of already */
-	return ok &&
-	       is_whole(s, file == NULL ? SETTINGS_FILE : file, complaints);
+			ok = read_variable(s, *envp, from) && ok;
+	return is_whole(given, path, complaints) && ok;
+}
+
+/* Where that row's string is. */
+static char **
+text_at(struct settings *s, const struct row *row)
+{
+	void *at = (char *)s + row->at;
+
+	return at;
 }
 
 void
@@ -593,7 +612,7 @@ settings_free(struct settings *s)
 		case FOLDER:
 		case STORE:
 		case ADDRESS:
-			free(*(char **)((char *)s + table[i].at));
+			free(*text_at(s, &table[i]));
 			break;
 		default:
 			break;
@@ -625,7 +644,7 @@ print_pictures(const struct settings *s, FILE *out)
 
 	for (i = 0; i < s->wrong_picture_count; i++) {
 		fputs(i > 0 ? ", " : "", out);
-		for (j = 0; j < SETTINGS_DIGEST_BYTES; j++)
+		for (j = 0; j < DIGEST_BYTES; j++)
 			fprintf(out, "%02x", s->wrong_pictures[i].sha256[j]);
 		fprintf(out, "=%s", outcome_word(s->wrong_pictures[i].means));
 	}
@@ -634,7 +653,8 @@ print_pictures(const struct settings *s, FILE *out)
 void
 settings_print(const struct settings *s, FILE *out)
 {
-	const char *at, *text;
+	const void *at;
+	const char *text;
 	size_t i;
 
 	for (i = 0; i < ROWS; i++) {

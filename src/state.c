@@ -48,12 +48,15 @@ read_key(unsigned char key[KEY_BYTES], int folder)
 static bool
 write_key(const unsigned char key[KEY_BYTES], int folder)
 {
+	unsigned long long random;
 	char name[32];
 	bool ok;
 	int fd;
 
-	snprintf(name, sizeof(name), "key.%ld", (long)getpid());
-	unlinkat(folder, name, 0);
+	/* not the process's number: containers may share the folder */
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return false;
+	snprintf(name, sizeof(name), "key.%016llx", random);
 	fd = openat(folder, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
