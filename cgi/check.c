@@ -54,12 +54,10 @@ warn_of_addresses(const struct settings *s)
 static void
 ask(const struct settings *s, const struct origin *origin, struct http *http)
 {
-	struct caller caller = { .fd = -1,
-		.deadline_ms = http_now_ms() + PATIENCE_SECONDS * 1000 };
 	struct panel panel = { .origin = origin };
 	struct render r = { .panel = &panel,
 		.authorization = "Bearer glsa_grafana-images-check-made-up",
-		.caller = &caller };
+		.left_ms = PATIENCE_SECONDS * 1000 };
 	struct problem p = { 0 };
 	struct http_answer answer;
 	enum outcome o = OUTCOME_INTERNAL;

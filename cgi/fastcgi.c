@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -105,13 +106,9 @@ read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
 }
 
 static void
-answer(const struct responder *r, struct http *http, FCGX_Request *request,
-    int64_t start_ms)
+answer(const struct responder *r, struct http *http,
+    const struct caller *caller, FCGX_Request *request)
 {
-	struct caller caller = {
-		.fd = request->ipcFd,
-		.deadline_ms = start_ms + r->settings->answer_seconds * 1000,
-	};
 	size_t max = service_body_max(r->service, request->envp);
 	struct body body = { 0 };
 	struct buf bytes, reply;
@@ -119,7 +116,7 @@ answer(const struct responder *r, struct http *http, FCGX_Request *request,
 	buf_init(&bytes, max);
 	buf_init(&reply, REPLY_MAX);
 	read_body(&body, &bytes, max, request->in);
-	service_answer(r->service, http, &caller, request->envp, &body, &reply);
+	service_answer(r->service, http, caller, request->envp, &body, &reply);
 	if (!reply.failed)
 		FCGX_PutStr(reply.bytes, (int)reply.len, request->out);
 	buf_free(&bytes);
@@ -143,7 +140,7 @@ set_deadlines(int fd)
 static void
 serve_connection(const struct responder *r, struct http *http, int fd)
 {
-	int64_t start_ms = http_now_ms();
+	struct caller caller = caller_from_now(fd, r->settings->answer_seconds);
 	FCGX_Request request;
 
 	set_deadlines(fd);
@@ -154,7 +151,7 @@ serve_connection(const struct responder *r, struct http *http, int fd)
 	request.ipcFd = fd;
 	request.keepConnection = 1;
 	if (FCGX_Accept_r(&request) == 0) {
-		answer(r, http, &request, start_ms);
+		answer(r, http, &caller, &request);
 		request.keepConnection = 1;
 		FCGX_Finish_r(&request);
 	}
@@ -284,6 +281,7 @@ run(struct responder *r)
 {
 	size_t count = (size_t)r->settings->workers, i, started = 0;
 	pthread_t *threads = calloc(count, sizeof(*threads));
+	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
 	pthread_attr_t attributes;
 	int rc = threads == NULL ? ENOMEM : 0;
 
@@ -301,6 +299,10 @@ run(struct responder *r)
 		    started, count, strerrordesc_np(rc));
 		on_stop(0);
 	}
+	/* the descriptor stays readable: each worker sees it, and so do we */
+	while (poll(&stop, 1, -1) < 0)
+		;
+	service_stop(r->service);
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
 	free(threads);

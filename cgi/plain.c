@@ -15,7 +15,8 @@
 
 extern char **environ;
 
-#define SILENCE_MS 4000 /* a server that stops in the middle is given up */
+#define DRAIN_MAX  1048576 /* bytes of a body that nobody wants */
+#define SILENCE_MS 4000    /* a server that stops in the middle is given up */
 
 static bool
 write_whole(const char *bytes, size_t len)
@@ -49,15 +50,18 @@ announced(void)
 	return strtoull(length, NULL, 10);
 }
 
+/* Read the body, and what is more than "max" away: a server that finds its
+ * pipe closed may cut our answer off. */
 static void
 read_body(struct body *body, struct buf *b, size_t max)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	size_t left = announced();
+	size_t drained = 0;
 	char piece[8192];
 	ssize_t n;
 
-	while (left > 0 && !body->over && !body->broken) {
+	while (left > 0 && drained <= DRAIN_MAX && !body->broken) {
 		if (poll(&p, 1, SILENCE_MS) <= 0) {
 			body->broken = true;
 			break;
@@ -70,10 +74,13 @@ read_body(struct body *body, struct buf *b, size_t max)
 			body->broken = n < 0;
 			break;
 		}
-		body->over = (size_t)n > max - b->len;
-		if (!body->over && !buf_add(b, piece, (size_t)n))
-			body->broken = true;
 		left -= left == SIZE_MAX ? 0 : (size_t)n;
+		if (body->over)
+			drained += (size_t)n;
+		else if ((size_t)n > max - b->len)
+			body->over = true;
+		else if (!buf_add(b, piece, (size_t)n))
+			body->broken = true;
 	}
 	body->bytes = buf_str(b);
 	body->len = b->len;
@@ -82,10 +89,9 @@ read_body(struct body *body, struct buf *b, size_t max)
 int
 plain_serve(struct service *service, const struct settings *settings)
 {
-	struct caller caller = {
-		.fd = STDOUT_FILENO,
-		.deadline_ms = http_now_ms() + settings->answer_seconds * 1000,
-	};
+	/* what a server does with our standard input and output when its client
+	 * goes away differs: it ends us if it wants to */
+	struct caller caller = caller_from_now(-1, settings->answer_seconds);
 	struct http *http = http_open(settings);
 	size_t max = service_body_max(service, environ);
 	struct body body = { 0 };

@@ -34,9 +34,39 @@ struct folder {
 	atomic_uint synced_day; /* as a number: its entry is on the disk */
 };
 
+/* Close, keeping errno: what failed before is what matters. */
+static void
+drop(int fd)
+{
+	int errnum = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = errnum;
+}
+
 /*
  * Opening
  */
+
+/* Make a folder, and put its name on the disk; one that is there is good. */
+static bool
+make_one(char *path, mode_t mode)
+{
+	char *slash = strrchr(path, '/');
+	bool ok;
+	int parent;
+
+	if (mkdir(path, mode) != 0)
+		return errno == EEXIST;
+	*slash = '\0';
+	parent = open(
+	    *path == '\0' ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*slash = '/';
+	ok = parent >= 0 && fsync(parent) == 0;
+	drop(parent);
+	return ok;
+}
 
 static bool
 make_folders(const char *path)
@@ -46,10 +76,10 @@ make_folders(const char *path)
 
 	for (p = copy; ok && (p = strchr(p + 1, '/')) != NULL; *p = '/') {
 		*p = '\0';
-		ok = mkdir(copy, 0755) == 0 || errno == EEXIST;
+		ok = make_one(copy, 0755);
 	}
 	/* x only: the web server opens images by name, nobody lists them */
-	ok = ok && (mkdir(copy, 0711) == 0 || errno == EEXIST);
+	ok = ok && make_one(copy, 0711);
 	free(copy);
 	return ok;
 }
@@ -87,17 +117,6 @@ folder_close(struct folder *f)
 	free(f);
 }
 
-/* Close, keeping errno: what failed before is what matters. */
-static void
-drop(int fd)
-{
-	int errnum = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = errnum;
-}
-
 /*
  * The day's folder
  */
@@ -121,15 +140,16 @@ static int
 open_day(struct folder *f, const char *day)
 {
 	unsigned number = day_number(day);
+	bool made = mkdirat(f->fd, day, 0711) == 0;
 	int fd;
 
-	if (mkdirat(f->fd, day, 0711) != 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -1;
 	fd =
 	    openat(f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	if (number != 0 && atomic_load(&f->synced_day) == number)
+	if (!made && number != 0 && atomic_load(&f->synced_day) == number)
 		return fd;
 	folder_sweep(f);
 	if (fsync(f->fd) != 0) {
@@ -333,6 +353,17 @@ folder_put(struct folder *f, const char *day, const char *name,
 		    "min_free_bytes left. Ask whoever runs this service to "
 		    "make room, or to set keep_days.");
 	return fail_errno(p, OUTCOME_STORE_FAILED, NULL);
+}
+
+bool
+folder_renew(struct folder *f, const char *day, const char *name, size_t len)
+{
+	int fd =
+	    openat(f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = fd >= 0 && renew(fd, name, len);
+
+	drop(fd);
+	return ok;
 }
 
 /* Remove it if its lock is free and it is old: its writer is gone. */

@@ -2,6 +2,7 @@
 #ifndef FOLDER_H
 #define FOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,6 +35,10 @@ void folder_close(struct folder *);
  */
 enum outcome folder_put(struct folder *, const char *day, const char *name,
     const void *bytes, size_t len, int64_t min_free_bytes, struct problem *);
+
+/* Is that file there, of that size?  Its time is renewed. */
+bool folder_renew(
+    struct folder *, const char *day, const char *name, size_t len);
 
 /* Remove half-written files that nobody writes any more and that are over an
  * hour old. */

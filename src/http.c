@@ -15,11 +15,9 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HEADERS_MAX 200 /* lines; an endless run of them is cut off */
@@ -46,15 +44,6 @@ struct transfer {
  * connection, 20 ms and 900 KB a time.
  */
 static X509_STORE *trusted;
-
-int64_t
-http_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /*
  * Memory that libcurl gives back is wiped: the token was in it.
@@ -141,6 +130,7 @@ v6_allowed(const unsigned char a[16])
 	static const unsigned char zeros[16];
 	static const unsigned char nat64[12] = { 0, 0x64, 0xff, 0x9b };
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const unsigned char translated[12] = { [8] = 0xff, [9] = 0xff };
 	unsigned whole, rest;
 	size_t i;
 
@@ -150,7 +140,7 @@ v6_allowed(const unsigned char a[16])
 		return v4_allowed(be32(a + 12));
 	/* translated, 6to4 and ISATAP: a v4 network behind a v6 address */
 	if (memcmp(a, zeros, 12) == 0 || memcmp(a, nat64, 12) == 0 ||
-	    (a[0] == 0x20 && a[1] == 0x02))
+	    memcmp(a, translated, 12) == 0 || (a[0] == 0x20 && a[1] == 0x02))
 		return false;
 	if ((be32(a + 8) & 0xfdffffff) == 0x00005efe)
 		return false;
@@ -335,15 +325,13 @@ static int
 on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
 	struct transfer *t = user;
-	struct pollfd p = { .fd = t->question->caller->fd,
-		.events = POLLRDHUP };
 
 	(void)a;
 	(void)b;
 	(void)c;
 	(void)d;
-	if (p.fd >= 0 && poll(&p, 1, 0) > 0)
-		t->gone = true;
+	if (t->question->cancelled != NULL)
+		t->gone = t->question->cancelled(t->question->arg);
 	return t->gone;
 }
 
@@ -483,6 +471,16 @@ http_answer_free(struct http_answer *a)
 	buf_free(&a->body);
 }
 
+void
+http_answer_reset(struct http_answer *a)
+{
+	struct buf body = a->body;
+
+	http_answer_init(a, body.limit);
+	a->body = body;
+	buf_reset(&a->body);
+}
+
 /*
  * One transfer
  */
@@ -591,13 +589,12 @@ static enum outcome
 transfer(struct http *h, struct transfer *t, struct problem *p)
 {
 	CURL *e = h->easy;
-	int64_t left = t->question->caller->deadline_ms - http_now_ms();
+	int64_t left = t->question->max_ms;
 	int64_t connect_ms = h->settings->connect_seconds * 1000;
 	long status = 0;
 	bool ok = true;
 	CURLcode rc;
 
-	left = smaller(left, t->question->max_ms);
 	if (left <= 0)
 		return fail(p, OUTCOME_SLOW, NULL);
 	SET(CURLOPT_TIMEOUT_MS, (long)left);

@@ -35,23 +35,15 @@ void http_stop(void);
 struct http *http_open(const struct settings *);
 void http_close(struct http *);
 
-/* The web server's side of a request: what tells us that nobody waits. */
-struct caller {
-	int fd;              /* becomes readable-and-hung-up then; -1: none */
-	int64_t deadline_ms; /* on http_now_ms()'s clock */
-};
-
-/* Milliseconds of a clock that only goes forward. */
-int64_t http_now_ms(void);
-
 struct http_question {
 	const struct origin *origin;
-	const char *target;        /* "/render/…?…", below the origin */
-	const char *authorization; /* the header's value, or NULL */
-	const char *forwarded_for; /* the caller's address, or NULL */
-	size_t max_bytes;          /* of the answer's body */
-	int64_t max_ms;            /* from now to the last byte */
-	const struct caller *caller;
+	const char *target;           /* "/render/…?…", below the origin */
+	const char *authorization;    /* the header's value, or NULL */
+	const char *forwarded_for;    /* the caller's address, or NULL */
+	size_t max_bytes;             /* of the answer's body */
+	int64_t max_ms;               /* from now to the last byte */
+	bool (*cancelled)(void *arg); /* asked now and then; NULL: never */
+	void *arg;
 };
 
 struct http_answer {
@@ -65,6 +57,9 @@ struct http_answer {
 
 void http_answer_init(struct http_answer *, size_t max_bytes);
 void http_answer_free(struct http_answer *);
+
+/* As new, its memory kept for another try. */
+void http_answer_reset(struct http_answer *);
 
 /*
  * Ask by GET.  OUTCOME_SAVED whatever the status is, when a whole answer came;

@@ -32,7 +32,7 @@ struct png_limits {
 };
 
 struct png_size {
-	uint32_t width;	 /* pixels */
+	uint32_t width;  /* pixels */
 	uint32_t height; /* pixels */
 };
 

@@ -8,7 +8,8 @@
  */
 #include "render.h"
 
-#include <openssl/evp.h>
+#include "digest.h"
+
 #include <string.h>
 
 /* A picture made this long before the answer is a file, not a render. */
@@ -49,19 +50,6 @@ static const struct {
 	    OUTCOME_UPSTREAM },
 };
 
-static bool
-digest_is(const unsigned char digest[SETTINGS_DIGEST_BYTES], const char *hex)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t i;
-
-	for (i = 0; i < SETTINGS_DIGEST_BYTES; i++)
-		if (hex[2 * i] != digits[digest[i] >> 4] ||
-		    hex[2 * i + 1] != digits[digest[i] & 0xf])
-			return false;
-	return true;
-}
-
 /* Why, for a picture that is known to mean something else than a panel. */
 static const char *
 why_picture(enum outcome o)
@@ -76,20 +64,21 @@ static enum outcome
 judge_picture(const struct http_answer *a, const struct settings *settings,
     struct problem *p)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[DIGEST_BYTES];
+	char hex[DIGEST_HEX_ROOM];
 	size_t i;
 
-	if (EVP_Digest(buf_str(&a->body), a->body.len, digest, NULL,
-		EVP_sha256(), NULL) != 1)
+	if (!digest_make(digest, a->body.bytes, a->body.len))
 		return fail(p, OUTCOME_INTERNAL, "SHA-256 does not work.");
 	/* the administrator's list first: it may correct the shipped one */
 	for (i = 0; i < settings->wrong_picture_count; i++)
 		if (memcmp(digest, settings->wrong_pictures[i].sha256,
-			SETTINGS_DIGEST_BYTES) == 0)
+			DIGEST_BYTES) == 0)
 			return fail(p, settings->wrong_pictures[i].means,
 			    why_picture(settings->wrong_pictures[i].means));
+	digest_hex(hex, digest);
 	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
-		if (digest_is(digest, shipped[i].sha256))
+		if (strcmp(hex, shipped[i].sha256) == 0)
 			return fail(
 			    p, shipped[i].means, why_picture(shipped[i].means));
 	return OUTCOME_SAVED;
@@ -182,10 +171,13 @@ render_panel(struct http_answer *a, const struct render *r, struct http *http,
 		.forwarded_for = r->forwarded_for,
 		.max_bytes = (size_t)settings->max_image_bytes,
 		.max_ms = settings->render_seconds * 1000,
-		.caller = r->caller,
+		.cancelled = r->cancelled,
+		.arg = r->arg,
 	};
 	enum outcome o;
 
+	if (q.max_ms > r->left_ms)
+		q.max_ms = r->left_ms;
 	o = http_get(http, &q, a, p);
 	if (o == OUTCOME_SAVED)
 		o = judge_status(a, r->panel->origin, p);

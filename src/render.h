@@ -15,8 +15,10 @@
 struct render {
 	const struct panel *panel;
 	const char *authorization;
-	const char *forwarded_for; /* the caller's address, or NULL */
-	const struct caller *caller;
+	const char *forwarded_for;    /* the caller's address, or NULL */
+	int64_t left_ms;              /* of the caller's time */
+	bool (*cancelled)(void *arg); /* nobody wants it any more; or NULL */
+	void *arg;
 };
 
 /*

@@ -17,7 +17,7 @@
 /* A saved image: its public address, and what it shows. */
 struct saved {
 	const char *address;
-	const char *panel; /* where a person opens it; "" when unknown */
+	const char *panel;      /* where a person opens it; "" when unknown */
 	uint32_t width, height; /* pixels */
 	size_t bytes;
 };

@@ -5,26 +5,22 @@
  */
 #include "service.h"
 
-#include "checker.h"
+#include "flight.h"
 #include "log.h"
 #include "panel.h"
-#include "render.h"
+#include "pictures.h"
 #include "reply.h"
 #include "state.h"
-#include "store.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_SECONDS 5 /* what a caller is told when nothing better is known  \
-			 */
-
 struct service {
 	const struct settings *settings;
-	struct store *store;
+	struct pictures *pictures;
+	struct flight *flight;
 	struct state *state;
-	struct checker *checker;
 };
 
 /* All that belongs to one request, on the stack of the thread that serves it.
@@ -36,12 +32,10 @@ struct visit {
 	char *const *envp;
 	struct request request;
 	struct panel panel;
-	struct stored stored;
-	struct png_size size;
-	size_t bytes;      /* of the image as kept */
-	int64_t render_ms; /* -1: Grafana was not asked */
-	long retry_seconds;
-	struct problem problem;
+	const struct journey
+	    *journey;           /* ours, while we render for others too */
+	struct picture picture; /* what became of it */
+	bool shared;            /* somebody else's render answered */
 };
 
 struct service *
@@ -52,12 +46,13 @@ service_open(const struct settings *settings, FILE *complaints)
 	if (s == NULL)
 		return NULL;
 	s->settings = settings;
-	s->store = store_open(settings, complaints);
-	if (s->store != NULL) {
+	s->pictures = pictures_open(settings, complaints);
+	if (s->pictures != NULL) {
 		s->state = state_open(settings, complaints);
-		s->checker = checker_open();
+		s->flight = flight_open(
+		    sizeof(struct picture), settings->reuse_seconds * 1000);
 	}
-	if (s->state == NULL || s->checker == NULL) {
+	if (s->state == NULL || s->flight == NULL) {
 		service_close(s);
 		return NULL;
 	}
@@ -69,10 +64,16 @@ service_close(struct service *s)
 {
 	if (s == NULL)
 		return;
-	checker_close(s->checker);
+	flight_close(s->flight);
 	state_close(s->state);
-	store_close(s->store);
+	pictures_close(s->pictures);
 	free(s);
+}
+
+void
+service_stop(struct service *s)
+{
+	pictures_stop(s->pictures);
 }
 
 size_t
@@ -96,128 +97,190 @@ client_address(char *const envp[])
 	return address;
 }
 
-/* Ask Grafana; what came is in "answer". */
-static enum outcome
-render(struct visit *v, struct http_answer *answer)
+/*
+ * What a picture depends on.  The credential is part of it: nobody gets an
+ * image through the rights of somebody else who happened to ask at the same
+ * moment.
+ */
+static bool
+make_key(unsigned char key[FLIGHT_KEY_BYTES], const struct visit *v)
 {
-	struct render r = {
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, SIZE_MAX / 2);
+	ok = buf_printf(&b, "%s\n%s\n%s", v->request.authorization,
+		 v->panel.origin->url, buf_str(&v->panel.target)) &&
+	     digest_make(key, b.bytes, b.len);
+	buf_free(&b);
+	return ok;
+}
+
+/* Nobody waits for this picture any more: neither our caller nor others. */
+static bool
+is_unwanted(void *arg)
+{
+	const struct visit *v = arg;
+
+	return caller_gone(v->caller) && !flight_wanted(v->journey);
+}
+
+/* What our picture is to others who wait for the same. */
+static enum worth
+worth_of(const struct visit *v, const struct picture *p)
+{
+	switch (p->outcome) {
+	case OUTCOME_SAVED:
+		return WORTH_KEEPING;
+	case OUTCOME_BUSY:
+	case OUTCOME_INTERNAL:
+		return WORTH_NOTHING;
+	case OUTCOME_SLOW:
+		/* our time was over, or our caller gone: theirs need not be */
+		return caller_left_ms(v->caller) <= 0 || caller_gone(v->caller)
+			   ? WORTH_NOTHING
+			   : WORTH_SHARING;
+	default:
+		return WORTH_SHARING;
+	}
+}
+
+static enum worth
+go(void *arg, void *result, const struct journey *journey)
+{
+	struct visit *v = arg;
+	struct picture *p = result;
+	unsigned char digest[DIGEST_BYTES] = { 0 };
+	struct picture_order order = {
 		.panel = &v->panel,
 		.authorization = v->request.authorization,
 		.forwarded_for = client_address(v->envp),
 		.caller = v->caller,
+		.cancelled = is_unwanted,
+		.arg = v,
 	};
-	int64_t start = http_now_ms();
-	enum outcome o;
 
-	o = render_panel(
-	    answer, &r, v->http, v->service->settings, &v->problem);
-	v->render_ms = http_now_ms() - start;
-	if (answer->retry_after > 0)
-		v->retry_seconds = answer->retry_after;
-	return o;
+	v->journey = journey;
+	digest_make(
+	    digest, v->request.authorization, strlen(v->request.authorization));
+	memcpy(&order.credential, digest, sizeof(order.credential));
+	pictures_make(v->service->pictures, p, &order, v->http);
+	return worth_of(v, p);
 }
 
-/* Check what came, and keep the picture that is in it. */
-static enum outcome
-check_and_keep(struct visit *v, const struct buf *image)
+static bool
+is_still_kept(void *arg, const void *result)
 {
-	struct service *s = v->service;
-	struct png_limits limits = {
-		.pixels = (uint64_t)s->settings->max_image_pixels,
+	const struct visit *v = arg;
+
+	return pictures_renew(v->service->pictures, result);
+}
+
+static enum outcome
+make_picture(struct visit *v, struct problem *p)
+{
+	struct flight_job job = {
+		.go = go,
+		.good = is_still_kept,
+		.arg = v,
+		.caller = v->caller,
 	};
-	struct buf clean;
-	enum outcome o;
+	unsigned char key[FLIGHT_KEY_BYTES];
 
-	buf_init(&clean, image->len + 1024);
-	o = checker_clean(
-	    s->checker, &clean, &v->size, image, &limits, &v->problem);
-	if (o == OUTCOME_SAVED)
-		o = store_put(s->store, &v->stored, &clean, &v->problem);
-	v->bytes = clean.len;
-	buf_free(&clean);
-	return o;
-}
-
-static enum outcome
-render_and_keep(struct visit *v)
-{
-	struct http_answer answer;
-	enum outcome o;
-
-	http_answer_init(
-	    &answer, (size_t)v->service->settings->max_image_bytes);
-	o = render(v, &answer);
-	if (o == OUTCOME_SAVED)
-		o = check_and_keep(v, &answer.body);
-	http_answer_free(&answer);
-	return o;
-}
-
-static enum outcome
-visit(struct visit *v, const struct body *body)
-{
-	enum outcome o;
-
-	o = request_read(&v->request, v->envp, body, &v->problem);
-	if (o == OUTCOME_SAVED)
-		o = panel_check(&v->panel, v->request.url, v->service->settings,
-		    &v->problem);
-	if (o == OUTCOME_SAVED)
-		o = render_and_keep(v);
-	return o;
+	if (!make_key(key, v))
+		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	switch (flight_do(v->service->flight, key, &job, &v->picture)) {
+	case LANDED_LATE:
+		return fail(p, OUTCOME_SLOW, NULL);
+	case LANDED_GONE:
+		return fail(p, OUTCOME_SLOW,
+		    "The caller went away before the answer came.");
+	case LANDED_SHARED:
+		v->shared = true;
+		v->picture.render_ms = -1;
+		break;
+	case LANDED_OWN:
+		break;
+	}
+	return v->picture.outcome;
 }
 
 static void
-reply(struct buf *b, const struct visit *v, enum outcome o)
+visit(struct visit *v, const struct body *body)
 {
+	struct picture *p = &v->picture;
+
+	p->outcome = request_read(&v->request, v->envp, body, &p->problem);
+	if (p->outcome == OUTCOME_SAVED)
+		p->outcome = panel_check(&v->panel, v->request.url,
+		    v->service->settings, &p->problem);
+	if (p->outcome == OUTCOME_SAVED)
+		p->outcome = make_picture(v, &p->problem);
+}
+
+static void
+reply_picture(struct buf *b, const struct visit *v)
+{
+	const struct picture *p = &v->picture;
+	struct buf address;
 	struct saved saved = {
-		.address = v->stored.address,
 		.panel = buf_str(&v->panel.link),
-		.width = v->size.width,
-		.height = v->size.height,
-		.bytes = v->bytes,
-	};
-	struct refusal refusal = {
-		.outcome = o,
-		.why = v->problem.why,
-		.accept = request_variable(v->envp, "HTTP_ACCEPT"),
-		.methods = "POST",
-		.retry_seconds = v->retry_seconds,
+		.width = p->size.width,
+		.height = p->size.height,
+		.bytes = p->bytes,
 	};
 
-	if (o == OUTCOME_SAVED)
-		reply_saved(b, &saved, false);
+	buf_init(&address, REPLY_MAX);
+	buf_printf(&address, "%s/%s", v->service->settings->public_url, p->key);
+	saved.address = buf_str(&address);
+	reply_saved(b, &saved, false);
+	buf_free(&address);
+}
+
+static void
+reply(struct buf *b, const struct visit *v)
+{
+	struct refusal refusal = {
+		.outcome = v->picture.outcome,
+		.why = v->picture.problem.why,
+		.accept = request_variable(v->envp, "HTTP_ACCEPT"),
+		.methods = "POST",
+		.retry_seconds = v->picture.retry_seconds,
+	};
+
+	if (v->picture.outcome == OUTCOME_SAVED)
+		reply_picture(b, v);
 	else
 		reply_refused(b, &refusal);
 }
 
 static void
-record(const struct visit *v, enum outcome o)
+record(const struct visit *v)
 {
-	const struct settings *settings = v->service->settings;
-	int64_t start =
-	    v->caller->deadline_ms - settings->answer_seconds * 1000;
+	const struct picture *p = &v->picture;
+	bool saved = p->outcome == OUTCOME_SAVED;
 	char who[STATE_WHO_ROOM];
 	struct buf panel;
 
 	state_who(v->service->state, who, v->request.authorization);
-	buf_init(&panel, 65536 * 4);
+	buf_init(&panel, SIZE_MAX / 2);
 	if (v->panel.path_len > 0) {
 		buf_puts(&panel, v->panel.origin->url);
 		buf_add(&panel, buf_str(&v->panel.target), v->panel.path_len);
 	}
 	log_visit(&(struct visit_record){
-	    .outcome = o,
-	    .status = outcome_status(o),
+	    .outcome = p->outcome,
+	    .status = outcome_status(p->outcome),
 	    .panel = buf_str(&panel),
 	    .panel_len = panel.len,
-	    .image = o == OUTCOME_SAVED ? STORED_DIGEST(&v->stored) : "",
-	    .bytes = o == OUTCOME_SAVED ? v->bytes : 0,
-	    .render_ms = v->render_ms,
-	    .total_ms = http_now_ms() - start,
+	    .image = saved ? STORE_DIGITS(p->key) : "",
+	    .bytes = saved ? p->bytes : 0,
+	    .render_ms = p->render_ms,
+	    .total_ms = now_ms() - v->caller->start_ms,
+	    .shared = v->shared,
 	    .client = request_variable(v->envp, "REMOTE_ADDR"),
 	    .who = who,
-	    .problem = &v->problem,
+	    .problem = &p->problem,
 	});
 	buf_free(&panel);
 }
@@ -232,14 +295,12 @@ service_answer(struct service *s, struct http *http,
 		.http = http,
 		.caller = caller,
 		.envp = envp,
-		.render_ms = -1,
-		.retry_seconds = RETRY_SECONDS,
+		.picture = { .render_ms = -1 },
 	};
-	enum outcome o = visit(&v, body);
 
-	reply(b, &v, o);
-	record(&v, o);
-	free(v.stored.address);
+	visit(&v, body);
+	reply(b, &v);
+	record(&v);
 	panel_free(&v.panel);
 	request_free(&v.request);
 }

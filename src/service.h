@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "buf.h"
+#include "caller.h"
 #include "http.h"
 #include "request.h"
 #include "settings.h"
@@ -21,6 +22,10 @@ struct service;
  * borrowed until service_close(). */
 struct service *service_open(const struct settings *, FILE *complaints);
 void service_close(struct service *);
+
+/* From now on nobody waits for a turn to render: those who do are answered
+ * "stopping".  What is being rendered is finished. */
+void service_stop(struct service *);
 
 /* How much of this request's body to read, in bytes; more is too large. */
 size_t service_body_max(const struct service *, char *const envp[]);

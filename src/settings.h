@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "digest.h"
 #include "origin.h"
 #include "outcome.h"
 
@@ -17,12 +18,11 @@
  * environment, which overrides it; const from then on.  The table of names,
  * defaults, bounds and help is in settings.c; the manual is held against it.
  */
-#define SETTINGS_FILE         "/etc/grafana-images.conf"
-#define SETTINGS_DIGEST_BYTES 32
+#define SETTINGS_FILE "/etc/grafana-images.conf"
 
 /* A picture that is not a panel, and what it means when Grafana sends it. */
 struct wrong_picture {
-	unsigned char sha256[SETTINGS_DIGEST_BYTES];
+	unsigned char sha256[DIGEST_BYTES];
 	enum outcome means;
 };
 

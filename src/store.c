@@ -3,9 +3,7 @@
 
 #include "folder.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 struct store {
@@ -44,46 +42,49 @@ store_close(struct store *s)
 	free(s);
 }
 
-/* "YYYY-MM-DD/SHA256.png": the day in UTC, the digest of the very bytes. */
+/* The day in UTC, the digest of the very bytes. */
 static bool
-make_key(struct stored *stored, const struct buf *image)
+make_key(char key[STORE_KEY_ROOM], const struct buf *image)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[DIGEST_BYTES];
+	char hex[DIGEST_HEX_ROOM];
 	time_t now = time(NULL);
-	unsigned len, i;
 	struct tm tm;
 	size_t n;
 
 	if (gmtime_r(&now, &tm) == NULL ||
-	    EVP_Digest(image->bytes, image->len, digest, &len, EVP_sha256(),
-		NULL) != 1)
+	    !digest_make(digest, image->bytes, image->len))
 		return false;
-	n = strftime(stored->key, sizeof(stored->key), "%Y-%m-%d/", &tm);
-	for (i = 0; i < len; i++)
-		n += (size_t)snprintf(stored->key + n, sizeof(stored->key) - n,
-		    "%02x", digest[i]);
-	snprintf(stored->key + n, sizeof(stored->key) - n, ".png");
-	return true;
+	digest_hex(hex, digest);
+	n = strftime(key, STORE_KEY_ROOM, "%Y-%m-%d", &tm);
+	snprintf(key + n, STORE_KEY_ROOM - n, "/%s.png", hex);
+	return n == STORE_DAY_LEN;
+}
+
+static void
+day_of(char day[STORE_DAY_LEN + 1], const char *key)
+{
+	snprintf(day, STORE_DAY_LEN + 1, "%s", key);
 }
 
 enum outcome
-store_put(struct store *s, struct stored *stored, const struct buf *image,
+store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
     struct problem *p)
 {
-	char day[sizeof("YYYY-MM-DD")];
-	enum outcome o;
+	char day[STORE_DAY_LEN + 1];
 
-	memset(stored, 0, sizeof(*stored));
-	if (!make_key(stored, image) ||
-	    asprintf(&stored->address, "%s/%s", s->settings->public_url,
-		stored->key) < 0)
+	if (!make_key(key, image))
 		return fail(p, OUTCOME_INTERNAL, NULL);
-	snprintf(day, sizeof(day), "%.10s", stored->key);
-	o = folder_put(s->folder, day, STORED_DIGEST(stored), image->bytes,
+	day_of(day, key);
+	return folder_put(s->folder, day, STORE_DIGITS(key), image->bytes,
 	    image->len, s->settings->min_free_bytes, p);
-	if (o != OUTCOME_SAVED) {
-		free(stored->address);
-		stored->address = NULL;
-	}
-	return o;
+}
+
+bool
+store_renew(struct store *s, const char *key, size_t bytes)
+{
+	char day[STORE_DAY_LEN + 1];
+
+	day_of(day, key);
+	return folder_renew(s->folder, day, STORE_DIGITS(key), bytes);
 }

@@ -2,15 +2,16 @@
 #ifndef STORE_H
 #define STORE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "buf.h"
+#include "digest.h"
 #include "outcome.h"
 #include "settings.h"
 
 /*
- * Keeping images under names that are their own SHA-256, by day, and the
- * public address of each.
+ * Keeping images under names that are their own SHA-256, by day.
  */
 struct store;
 
@@ -19,20 +20,22 @@ struct store;
 struct store *store_open(const struct settings *, FILE *complaints);
 void store_close(struct store *);
 
-/* Where an image is: "YYYY-MM-DD/SHA256.png", and its whole address. */
-struct stored {
-	char key[128];
-	char *address; /* free() it */
-};
+/* Where an image is, below the store's address: "YYYY-MM-DD/SHA256.png". */
+#define STORE_DAY_LEN (sizeof("YYYY-MM-DD") - 1)
+#define STORE_KEY_ROOM                                                         \
+	(STORE_DAY_LEN + 1 + DIGEST_HEX_ROOM - 1 + sizeof(".png"))
 
-/* The digits of the name begin here in the key. */
-#define STORED_DIGEST(stored) ((stored)->key + sizeof("YYYY-MM-DD/") - 1)
+/* The digits of the name in a key. */
+#define STORE_DIGITS(key) ((key) + STORE_DAY_LEN + 1)
 
 /*
  * Keep an image, durably.  OUTCOME_SAVED, OUTCOME_STORE_FULL,
  * OUTCOME_STORE_FAILED or OUTCOME_INTERNAL.
  */
-enum outcome store_put(
-    struct store *, struct stored *, const struct buf *image, struct problem *);
+enum outcome store_put(struct store *, char key[STORE_KEY_ROOM],
+    const struct buf *image, struct problem *);
+
+/* Is that image, of so many bytes, still there?  Its time is renewed. */
+bool store_renew(struct store *, const char *key, size_t bytes);
 
 #endif

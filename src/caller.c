@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "caller.h"
+
+#include <poll.h>
+#include <time.h>
+
+int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct caller
+caller_from_now(int fd, int64_t seconds)
+{
+	struct caller c = { .fd = fd, .start_ms = now_ms() };
+
+	c.deadline_ms = c.start_ms + seconds * 1000;
+	return c;
+}
+
+int64_t
+caller_left_ms(const struct caller *c)
+{
+	return c->deadline_ms - now_ms();
+}
+
+bool
+caller_gone(const struct caller *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	return c->fd >= 0 && poll(&p, 1, 0) > 0;
+}

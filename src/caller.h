@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CALLER_H
+#define CALLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Who waits for an answer: the web server's connection, and until when.
+ */
+struct caller {
+	int fd;              /* hung up when nobody waits any more; -1: none */
+	int64_t start_ms;    /* when the request came, on now_ms()'s clock */
+	int64_t deadline_ms; /* when the answer must be there */
+};
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t now_ms(void);
+
+/* A caller from now on, with that many seconds. */
+struct caller caller_from_now(int fd, int64_t seconds);
+
+/* Until the deadline; 0 or less when it is over. */
+int64_t caller_left_ms(const struct caller *);
+
+bool caller_gone(const struct caller *);
+
+#endif

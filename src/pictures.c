@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pictures.h"
+
+#include "checker.h"
+#include "render.h"
+#include "turns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_SECONDS                                                          \
+	5 /* what a caller is told when nothing better is known                \
+	   */
+
+struct pictures {
+	const struct settings *settings;
+	struct store *store;
+	struct checker *checker;
+	struct turns **turns; /* of each Grafana, in the settings' order */
+};
+
+struct pictures *
+pictures_open(const struct settings *settings, FILE *complaints)
+{
+	struct pictures *s = calloc(1, sizeof(*s));
+	size_t i;
+	bool ok;
+
+	if (s == NULL)
+		return NULL;
+	s->settings = settings;
+	s->store = store_open(settings, complaints);
+	s->checker = checker_open();
+	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
+	ok = s->store != NULL && s->checker != NULL && s->turns != NULL;
+	for (i = 0; ok && i < settings->grafana_count; i++) {
+		s->turns[i] = turns_open((int)settings->max_renders);
+		ok = s->turns[i] != NULL;
+	}
+	if (ok)
+		return s;
+	pictures_close(s);
+	return NULL;
+}
+
+void
+pictures_close(struct pictures *s)
+{
+	size_t i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; s->turns != NULL && i < s->settings->grafana_count; i++)
+		turns_close(s->turns[i]);
+	free(s->turns);
+	checker_close(s->checker);
+	store_close(s->store);
+	free(s);
+}
+
+void
+pictures_stop(struct pictures *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->settings->grafana_count; i++)
+		turns_stop(s->turns[i]);
+}
+
+bool
+pictures_renew(struct pictures *s, const struct picture *p)
+{
+	return store_renew(s->store, p->key, p->bytes);
+}
+
+/* Check what came, and keep the picture that is in it. */
+static enum outcome
+check_and_keep(struct pictures *s, struct picture *p, const struct buf *image)
+{
+	struct png_limits limits = {
+		.pixels = (uint64_t)s->settings->max_image_pixels,
+	};
+	struct buf clean;
+	enum outcome o;
+
+	buf_init(&clean, image->len + 1024);
+	o = checker_clean(
+	    s->checker, &clean, &p->size, image, &limits, &p->problem);
+	if (o == OUTCOME_SAVED)
+		o = store_put(s->store, p->key, &clean, &p->problem);
+	p->bytes = clean.len;
+	buf_free(&clean);
+	return o;
+}
+
+/* No turn: what that means for who waited. */
+static enum outcome
+refuse_turn(struct picture *p, enum turn turn, struct turns *turns, bool again)
+{
+	p->retry_seconds = turns_estimate_seconds(turns);
+	switch (turn) {
+	case TURN_STOPPED:
+		return fail(&p->problem, OUTCOME_STOPPING, NULL);
+	case TURN_GONE:
+		return fail(&p->problem, OUTCOME_SLOW,
+		    "The caller went away before its turn to render came.");
+	default:
+		return fail(&p->problem,
+		    again ? OUTCOME_GRAFANA_BUSY : OUTCOME_BUSY, NULL);
+	}
+}
+
+/*
+ * Ask Grafana, in a turn that is given back whatever happens.  A busy answer
+ * holds everybody's next turn back; how long is in *hold_ms.
+ */
+static enum outcome
+render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
+    const struct picture_order *order, const struct turn_request *turn,
+    struct turns *turns, struct http *http)
+{
+	struct render r = {
+		.panel = order->panel,
+		.authorization = order->authorization,
+		.forwarded_for = order->forwarded_for,
+		.left_ms = caller_left_ms(order->caller),
+		.cancelled = order->cancelled,
+		.arg = order->arg,
+	};
+	int64_t start = now_ms();
+	enum turn_went went = WENT_WELL;
+	enum outcome o;
+
+	o = render_panel(answer, &r, http, s->settings, &p->problem);
+	p->render_ms = now_ms() - start;
+	if (o == OUTCOME_GRAFANA_BUSY)
+		went = WENT_BUSY;
+	else if (answer->status == 0)
+		went = WENT_BADLY;
+	turns_give(turns, turn, went, p->render_ms, answer->retry_after * 1000);
+	return o;
+}
+
+/*
+ * Wait for a turn and render; when Grafana is busy, hold back and try again as
+ * long as the caller has time.
+ */
+static enum outcome
+render_in_turn(struct pictures *s, struct picture *p,
+    struct http_answer *answer, const struct picture_order *order,
+    struct http *http)
+{
+	struct turns *turns =
+	    s->turns[order->panel->origin - s->settings->grafana];
+	struct turn_request request = {
+		.credential = order->credential,
+		.until_ms = now_ms() + s->settings->wait_seconds * 1000,
+		.gone = order->cancelled,
+		.arg = order->arg,
+	};
+	bool again = false;
+	enum turn turn;
+	enum outcome o;
+
+	if (request.until_ms > order->caller->deadline_ms)
+		request.until_ms = order->caller->deadline_ms;
+	for (;;) {
+		turn = turns_take(turns, &request);
+		if (turn != TURN_TAKEN)
+			return refuse_turn(p, turn, turns, again);
+		o = render_once(s, p, answer, order, &request, turns, http);
+		if (o != OUTCOME_GRAFANA_BUSY)
+			return o;
+		p->retry_seconds = turns_estimate_seconds(turns);
+		if (turns_held_ms(turns) >= caller_left_ms(order->caller))
+			return o;
+		again = true;
+		request.until_ms = order->caller->deadline_ms;
+		http_answer_reset(answer);
+	}
+}
+
+void
+pictures_make(struct pictures *s, struct picture *p,
+    const struct picture_order *order, struct http *http)
+{
+	struct http_answer answer;
+
+	memset(p, 0, sizeof(*p));
+	p->render_ms = -1;
+	p->retry_seconds = RETRY_SECONDS;
+	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
+	p->outcome = render_in_turn(s, p, &answer, order, http);
+	if (p->outcome == OUTCOME_SAVED)
+		p->outcome = check_and_keep(s, p, &answer.body);
+	http_answer_free(&answer);
+}
