@@ -110,6 +110,7 @@ def store(responder):
     os.symlink(DAY, os.path.join(top, "2026-01-03"))
     for folder, _, _ in os.walk(top):
         os.chmod(folder, 0o711)
+    os.chmod(os.path.join(top, DAY, "d" * 64 + ".png"), 0o755)
     yield top
     no_store(responder)
 
@@ -477,9 +478,10 @@ class Changed:
 
 @pytest.mark.parametrize("cls", every([webservers.Nginx]))
 def test_the_rate_limit_has_only_to_be_uncommented(cls):
-    http, snippet = cls.installed
-    with Changed(http, "limit_req_zone "), Changed(snippet, "limit_req "), \
-            cls() as server:
+    [snippet] = cls.installed
+    with open(snippet) as f:
+        zone = re.search(r"limit_req_zone [^;]*;", f.read()).group()
+    with Changed(snippet, "limit_req "), cls(http_extra=zone) as server:
         def until_it_is_too_much(headers):
             for _ in range(200):
                 answer = server.ask("/grafana-images", "POST", headers, b"{}")
@@ -535,7 +537,8 @@ def test_everything_else_may_go_to_grafana(cls, store):
         answer = server.ask(target(IMAGES[0]))
         assert (answer.status, answer.body) == (200, IMAGE)
         assert answer.headers["Cache-Control"] == CACHE
-        assert server.ask("/saved-images/.state/key").status in (403, 404)
+        for name in (".state/key", ".state/" + OLD + ".png", DAY + "/x.jpg"):
+            assert server.ask(target(name)).status in (403, 404)
         for method, path in ENDPOINTS:
             answer = server.ask(path, method, body=b"{}", source=STRANGER)
             assert is_text_error(answer, (403,), "refused-here")
@@ -658,6 +661,7 @@ def test_a_request_of_64_kib_arrives_whole(behind):
         assert answer.status == 200, answer.body
 
 
+@pytest.mark.xfail(reason="the program has no health and metrics yet", strict=True)
 def test_health_and_metrics_arrive(behind):
     behind.start(uploads="on")
     for path in STATUS_PATHS:
@@ -675,6 +679,7 @@ def test_health_and_metrics_arrive(behind):
         assert behind.server.ask(path, source=NEIGHBOUR).status == 403
 
 
+@pytest.mark.xfail(reason="the program has no uploads yet", strict=True)
 def test_an_upload_is_kept_and_served(behind):
     behind.start(uploads="on")
     image = png(11, 7)

@@ -20,7 +20,7 @@ import time
 
 SOCKET = "/run/grafana-images.sock"
 STORE = "/var/lib/grafana-images/saved-images"
-SECONDS = 20  # for what takes milliseconds: a deadline, not a wait
+SECONDS = 60  # for what takes milliseconds: a deadline, not a wait
 
 Answer = collections.namedtuple("Answer", "status headers body")
 
@@ -57,7 +57,7 @@ class WebServer:
     bad_lines = ("[alert]", "[emerg]", ":alert]", ":emerg]", "Sanitizer",
                  "runtime error:")
 
-    def __init__(self, allow=(), program=None, server_extra=""):
+    def __init__(self, allow=(), program=None, server_extra="", http_extra=""):
         """allow: addresses that may save beside loopback's own.
         program: for those that start it themselves, if not /usr/bin/grafana-images.
         server_extra: lines for the main configuration, where the shipped file is
@@ -65,6 +65,7 @@ class WebServer:
         self.allow = list(allow)
         self.program = program
         self.server_extra = server_extra
+        self.http_extra = http_extra  # nginx: lines outside of the server block
         self.process = None
         self.port = None
         self.dir = None
@@ -131,7 +132,7 @@ class WebServer:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "--"] + self.command(conf),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                cwd=self.dir, env=self.environment())
+                cwd=self.dir, env=self.environment(), process_group=0)
         try:
             self._wait_until_it_listens()
         except BaseException:
@@ -172,15 +173,20 @@ class WebServer:
         assert stopped, "%s did not stop:\n%s" % (self.name, log)
 
     def _end(self, how):
+        """Its children end with it in any case."""
+        in_time = True
         if self.process.poll() is None:
             self.process.send_signal(how)
             try:
                 self.process.wait(SECONDS)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                return False
-        return True
+                in_time = False
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        return in_time
 
     def _forget(self):
         self.process = None
@@ -228,8 +234,7 @@ class WebServer:
 class Nginx(WebServer):
     name = "nginx"
     binary = "nginx"
-    installed = ["/etc/nginx/conf.d/grafana-images.conf",
-                 "/etc/nginx/snippets/grafana-images.conf"]
+    installed = ["/etc/nginx/snippets/grafana-images.conf"]
     allow_file = "/etc/nginx/grafana-images.allow"
     stop_signal = signal.SIGQUIT
     all_else_is_503 = """
@@ -261,7 +266,7 @@ http {{
   uwsgi_temp_path {dir}/uwsgi;
   scgi_temp_path {dir}/scgi;
   sendfile on;
-  include /etc/nginx/conf.d/grafana-images.conf;
+{http_extra}
   server {{
     listen 127.0.0.1:{port};
     server_name localhost;
@@ -270,7 +275,8 @@ http {{
 {extra}
   }}
 }}
-""".format(dir=self.dir, port=self.port, extra=self.server_extra)
+""".format(dir=self.dir, port=self.port, extra=self.server_extra,
+           http_extra=self.http_extra)
 
 
 class Apache(WebServer):
