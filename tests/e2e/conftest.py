@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 import socket
@@ -9,6 +10,7 @@ import standin as standin_module
 import webservers
 
 TOKEN = "glsa_secretsecretsecretsecretsecret01_0badcafe"
+numbers = itertools.count()
 PANEL = "/d/cpu-load/cpu-load?orgId=1&from=now-6h&to=now&viewPanel=5"
 
 
@@ -59,7 +61,10 @@ def running(service):
 @pytest.fixture
 def post(nginx, grafana):
     """post(panel address or path below Grafana): the service's answer."""
-    def post(panel=PANEL, token=TOKEN, body=None, headers=None, server=nginx,
+    # a panel of this test's own: what another one saved does not answer it
+    own = "%s&var-test=%d" % (PANEL, next(numbers))
+
+    def post(panel=own, token=TOKEN, body=None, headers=None, server=nginx,
              manner=None, source="127.0.0.1"):
         if body is None:
             url = panel if "://" in panel else grafana.url + panel

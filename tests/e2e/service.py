@@ -21,7 +21,7 @@ PROGRAM = os.path.join(BUILD, "grafana-images")
 STORE = webservers.STORE
 SOCKET = webservers.SOCKET
 CONF = "/etc/grafana-images.conf"
-SECONDS = 20
+SECONDS = 60
 PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 
 
@@ -90,7 +90,12 @@ class Service:
         self.mark = 0
 
     def configure(self, **settings):
-        """Write the settings file, where the program looks for it by itself."""
+        """Write the settings file, where the program looks for it by itself, and
+        make the store, as an administrator does."""
+        if not os.path.isdir(STORE):
+            os.mkdir(STORE, 0o711)
+            if user_of_its_own():
+                shutil.chown(STORE, "daemon", "daemon")
         with open(CONF, "w") as f:
             for name, value in {**self.defaults, **settings}.items():
                 f.write("%s = %s\n" % (name, value))
@@ -103,10 +108,6 @@ class Service:
             return self
         self.stop()
         self.configure(**settings)
-        if not os.path.isdir(STORE):
-            os.mkdir(STORE, 0o711)
-            if user_of_its_own():
-                shutil.chown(STORE, "daemon", "daemon")
         if os.path.exists(SOCKET):
             os.unlink(SOCKET)
         self.key = key

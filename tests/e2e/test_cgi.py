@@ -8,24 +8,35 @@ import subprocess
 import pytest
 
 from conftest import PANEL, TOKEN
-from service import CONF, PROGRAM
+from service import CONF, PROGRAM, user_of_its_own
 
 
-def run(*arguments, body=b"", **variables):
-    return subprocess.run([PROGRAM, *arguments], input=body,
-                          capture_output=True,
+def run(*arguments, body=b"", program=PROGRAM, as_user={}, **variables):
+    return subprocess.run([program, *arguments], input=body,
+                          capture_output=True, **as_user,
                           env={"PATH": os.environ["PATH"], **variables})
 
 
-def cgi(body, *arguments, **variables):
-    variables = {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST",
-                 "HTTP_AUTHORIZATION": "Bearer " + TOKEN,
-                 "CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": "192.0.2.9",
-                 **variables}
-    return run(*arguments, body=body, **variables)
+@pytest.fixture
+def cgi(service):
+    """cgi(body, argument…, VARIABLE=value): as the service's user."""
+    as_user = {"user": "daemon", "group": "daemon", "extra_groups": []} \
+        if user_of_its_own() else {}
+
+    def cgi(body, *arguments, **variables):
+        return run(*arguments, body=body, program=service.program,
+                   as_user=as_user, **request(body, variables))
+    return cgi
 
 
-def test_as_cgi_it_answers_one_request(service, grafana):
+def request(body, variables):
+    return {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST",
+            "HTTP_AUTHORIZATION": "Bearer " + TOKEN,
+            "CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": "192.0.2.9",
+            **variables}
+
+
+def test_as_cgi_it_answers_one_request(service, cgi, grafana):
     service.configure()
     out = cgi(json.dumps({"imageUrl": grafana.url + PANEL}).encode())
     assert out.returncode == 0
@@ -40,13 +51,13 @@ def test_as_cgi_it_answers_one_request(service, grafana):
 
 @pytest.mark.parametrize("arguments", [
     ["purge"], ["-c", "/etc/passwd"], ["--help"], ["check"]])
-def test_as_cgi_arguments_are_ignored(service, arguments):
+def test_as_cgi_arguments_are_ignored(service, cgi, arguments):
     service.configure()
     out = cgi(b"{}", *arguments)
     assert out.stdout.startswith(b"Status: 400 ")
 
 
-def test_as_cgi_a_body_of_unknown_length_is_read_to_its_end(service, grafana):
+def test_as_cgi_a_body_of_unknown_length_is_read_to_its_end(service, cgi, grafana):
     service.configure()
     body = json.dumps({"imageUrl": grafana.url + PANEL}).encode()
     for length in ("", "-1"):
@@ -54,7 +65,7 @@ def test_as_cgi_a_body_of_unknown_length_is_read_to_its_end(service, grafana):
             b"Status: 200 ")
 
 
-def test_as_cgi_wrong_settings_still_give_an_answer(service):
+def test_as_cgi_wrong_settings_still_give_an_answer(service, cgi):
     with open(CONF, "w") as f:
         f.write("nonsense\n")
     out = cgi(b"{}")
