@@ -84,12 +84,13 @@ give_back(struct checker *c, struct png_scratch *s)
 
 enum outcome
 checker_clean(struct checker *c, struct buf *clean, struct png_size *size,
-    const struct buf *image, const struct png_limits *limits, struct problem *p)
+    const void *image, size_t len, const struct png_limits *limits,
+    struct problem *p)
 {
 	struct png_scratch *s = take(c);
 	enum outcome o;
 
-	o = png_clean(clean, size, buf_str(image), image->len, limits, s, p);
+	o = png_clean(clean, size, image, len, limits, s, p);
 	give_back(c, s);
 	return o;
 }

@@ -19,7 +19,7 @@ void checker_close(struct checker *);
 
 /* png_clean() in its turn.  May be called by several threads at once. */
 enum outcome checker_clean(struct checker *, struct buf *clean,
-    struct png_size *, const struct buf *image, const struct png_limits *,
+    struct png_size *, const void *image, size_t len, const struct png_limits *,
     struct problem *);
 
 #endif

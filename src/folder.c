@@ -160,6 +160,22 @@ open_day(struct folder *f, const char *day)
 	return fd;
 }
 
+/* Does the file hold just these?  errno stays. */
+static bool
+has_bytes(int fd, const char *bytes, size_t len)
+{
+	char piece[8192];
+	size_t part;
+
+	for (; len > 0; bytes += part, len -= part) {
+		part = len < sizeof(piece) ? len : sizeof(piece);
+		if (read(fd, piece, part) != (ssize_t)part ||
+		    memcmp(piece, bytes, part) != 0)
+			return false;
+	}
+	return true;
+}
+
 /*
  * A file that is there already: true when it is ours and durable, else false
  * with errno ENOENT when there is none.
@@ -168,7 +184,7 @@ open_day(struct folder *f, const char *day)
  * oldest either sees the new time, or has removed it and we see that.
  */
 static bool
-renew(int day, const char *name, size_t len)
+renew(int day, const char *name, const void *bytes, size_t len)
 {
 	struct stat st;
 	bool ok = false;
@@ -183,7 +199,8 @@ renew(int day, const char *name, size_t len)
 	if (st.st_nlink == 0)
 		goto out;
 	errno = EEXIST;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size != len)
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size != len ||
+	    (bytes != NULL && !has_bytes(fd, bytes, len)))
 		goto out;
 	/* a sibling may have linked it and not have synced yet */
 	ok = fsync(fd) == 0 && fsync(day) == 0;
@@ -257,8 +274,7 @@ create_partial(int partial, char name[32])
 /* NFS, CephFS and old kernels know no nameless files; where there is no /proc
  * they cannot be named. */
 static bool
-put_named(
-    struct folder *f, int day, const char *name, const void *bytes, size_t len)
+put_named(struct folder *f, int day, const struct folder_file *file)
 {
 	int partial, fd, errnum;
 	char mine[32];
@@ -270,8 +286,8 @@ put_named(
 	if (partial < 0)
 		return false;
 	fd = create_partial(partial, mine);
-	ok = fd >= 0 && write_synced(fd, bytes, len) &&
-	     linkat(partial, mine, day, name, 0) == 0;
+	ok = fd >= 0 && write_synced(fd, file->bytes, file->len) &&
+	     linkat(partial, mine, day, file->name, 0) == 0;
 	errnum = errno;
 	if (fd >= 0)
 		unlinkat(partial, mine, 0);
@@ -282,21 +298,22 @@ put_named(
 }
 
 static bool
-put_nameless(struct folder *f, int day, const char *name, const void *bytes,
-    size_t len, bool last_try)
+put_nameless(
+    struct folder *f, int day, const struct folder_file *file, bool last_try)
 {
 	int fd = openat(day, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
 	bool ok;
 
 	if (fd < 0 &&
 	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-		return put_named(f, day, name, bytes, len);
+		return put_named(f, day, file);
 	if (fd < 0)
 		return false;
-	ok = write_synced(fd, bytes, len) && link_nameless(fd, day, name);
+	ok = write_synced(fd, file->bytes, file->len) &&
+	     link_nameless(fd, day, file->name);
 	drop(fd);
 	if (!ok && errno == ENOENT && last_try)
-		return put_named(f, day, name, bytes, len);
+		return put_named(f, day, file);
 	return ok;
 }
 
@@ -315,32 +332,31 @@ has_room(struct folder *f, size_t len, int64_t min_free_bytes)
 }
 
 static bool
-put_once(struct folder *f, const char *day, const char *name, const void *bytes,
-    size_t len, int64_t min_free_bytes, bool last_try)
+put_once(struct folder *f, const struct folder_file *file,
+    int64_t min_free_bytes, bool last_try)
 {
-	int fd = open_day(f, day);
+	int fd = open_day(f, file->folder);
 	bool ok;
 
 	if (fd < 0)
 		return false;
-	ok = renew(fd, name, len);
+	ok = renew(
+	    fd, file->name, file->by_content ? NULL : file->bytes, file->len);
 	if (!ok && errno == ENOENT)
-		ok = has_room(f, len, min_free_bytes) &&
-		     put_nameless(f, fd, name, bytes, len, last_try) &&
-		     fsync(fd) == 0;
+		ok = has_room(f, file->len, min_free_bytes) &&
+		     put_nameless(f, fd, file, last_try) && fsync(fd) == 0;
 	drop(fd);
 	return ok;
 }
 
 enum outcome
-folder_put(struct folder *f, const char *day, const char *name,
-    const void *bytes, size_t len, int64_t min_free_bytes, struct problem *p)
+folder_put(struct folder *f, const struct folder_file *file,
+    int64_t min_free_bytes, struct problem *p)
 {
 	int try;
 
 	for (try = 1; try <= TRIES; try++) {
-		if (put_once(
-			f, day, name, bytes, len, min_free_bytes, try == TRIES))
+		if (put_once(f, file, min_free_bytes, try == TRIES))
 			return OUTCOME_SAVED;
 		/* the folder was removed, or the same image linked, under
 		 * our hands: then look again */
@@ -352,6 +368,8 @@ folder_put(struct folder *f, const char *day, const char *name,
 		    "The disk or its quota is full, or has less than "
 		    "min_free_bytes left. Ask whoever runs this service to "
 		    "make room, or to set keep_days.");
+	if (errno == EEXIST && !file->by_content)
+		return fail(p, OUTCOME_EXISTS, NULL);
 	return fail_errno(p, OUTCOME_STORE_FAILED, NULL);
 }
 
@@ -360,7 +378,7 @@ folder_renew(struct folder *f, const char *day, const char *name, size_t len)
 {
 	int fd =
 	    openat(f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	bool ok = fd >= 0 && renew(fd, name, len);
+	bool ok = fd >= 0 && renew(fd, name, NULL, len);
 
 	drop(fd);
 	return ok;

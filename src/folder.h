@@ -26,15 +26,26 @@ struct folder;
 struct folder *folder_open(const char *path, FILE *complaints);
 void folder_close(struct folder *);
 
+/* A file to keep: "folder/name", the folder made if missing. */
+struct folder_file {
+	const char *folder;
+	const char *name;
+	const void *bytes;
+	size_t len;
+	/* The name belongs to these bytes alone (their digest): a file that has
+	 * it already is taken for them by its size.  Else it is read. */
+	bool by_content;
+};
+
 /*
- * Keep the bytes as "day/name", durably: when this returns OUTCOME_SAVED they
- * survive a power cut.  The name must belong to these bytes alone (their
- * digest): a file that has it already is taken for them, its time renewed.
- * "day" is made if missing.  Below "min_free_bytes" of free space nothing new
- * is written.  OUTCOME_SAVED, OUTCOME_STORE_FULL or OUTCOME_STORE_FAILED.
+ * Keep it, durably: when this returns OUTCOME_SAVED it survives a power cut.
+ * What is there already with the same bytes is kept, its time renewed.  Below
+ * "min_free_bytes" of free space nothing new is written.  OUTCOME_SAVED,
+ * OUTCOME_EXISTS (other bytes have that name), OUTCOME_STORE_FULL or
+ * OUTCOME_STORE_FAILED.
  */
-enum outcome folder_put(struct folder *, const char *day, const char *name,
-    const void *bytes, size_t len, int64_t min_free_bytes, struct problem *);
+enum outcome folder_put(struct folder *, const struct folder_file *,
+    int64_t min_free_bytes, struct problem *);
 
 /* Is that file there, of that size?  Its time is renewed. */
 bool folder_renew(

@@ -37,6 +37,21 @@ outcome_status(enum outcome o)
 	return table[o].status;
 }
 
+int
+outcome_upload_status(enum outcome o)
+{
+	switch (o) {
+	case OUTCOME_SAVED:
+		return 201;
+	case OUTCOME_NOT_A_PNG:
+		return 422;
+	case OUTCOME_TOO_BIG:
+		return 413;
+	default:
+		return outcome_status(o);
+	}
+}
+
 const char *
 outcome_word(enum outcome o)
 {

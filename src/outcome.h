@@ -88,6 +88,10 @@ enum outcome fail(struct problem *, enum outcome, const char *why);
 enum outcome fail_errno(struct problem *, enum outcome, const char *why);
 
 int outcome_status(enum outcome);
+
+/* The status when an image was sent to be kept: there the client is to blame
+ * for a bad one. */
+int outcome_upload_status(enum outcome);
 const char *outcome_word(enum outcome);
 const char *outcome_title(enum outcome);
 const char *outcome_advice(enum outcome);

@@ -73,9 +73,11 @@ pictures_renew(struct pictures *s, const struct picture *p)
 	return store_renew(s->store, p->key, p->bytes);
 }
 
-/* Check what came, and keep the picture that is in it. */
+/* Check what came, and keep the picture that is in it; "name" is NULL for one
+ * that is named by its content. */
 static enum outcome
-check_and_keep(struct pictures *s, struct picture *p, const struct buf *image)
+check_and_keep(struct pictures *s, struct picture *p, const char *name,
+    const void *image, size_t len)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
@@ -83,11 +85,14 @@ check_and_keep(struct pictures *s, struct picture *p, const struct buf *image)
 	struct buf clean;
 	enum outcome o;
 
-	buf_init(&clean, image->len + 1024);
+	buf_init(&clean, len + 1024);
 	o = checker_clean(
-	    s->checker, &clean, &p->size, image, &limits, &p->problem);
-	if (o == OUTCOME_SAVED)
+	    s->checker, &clean, &p->size, image, len, &limits, &p->problem);
+	if (o == OUTCOME_SAVED && name == NULL)
 		o = store_put(s->store, p->key, &clean, &p->problem);
+	else if (o == OUTCOME_SAVED)
+		o = store_put_upload(
+		    s->store, p->key, name, &clean, &p->problem);
 	p->bytes = clean.len;
 	buf_free(&clean);
 	return o;
@@ -192,6 +197,17 @@ pictures_make(struct pictures *s, struct picture *p,
 	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &answer, order, http);
 	if (p->outcome == OUTCOME_SAVED)
-		p->outcome = check_and_keep(s, p, &answer.body);
+		p->outcome = check_and_keep(
+		    s, p, NULL, buf_str(&answer.body), answer.body.len);
 	http_answer_free(&answer);
+}
+
+void
+pictures_keep(struct pictures *s, struct picture *p, const char *name,
+    const void *image, size_t len)
+{
+	memset(p, 0, sizeof(*p));
+	p->render_ms = -1;
+	p->retry_seconds = RETRY_SECONDS;
+	p->outcome = check_and_keep(s, p, name, image, len);
 }

@@ -50,6 +50,10 @@ struct picture_order {
 void pictures_make(struct pictures *, struct picture *,
     const struct picture_order *, struct http *);
 
+/* Keep a picture that somebody else made, under the name that it brought. */
+void pictures_keep(struct pictures *, struct picture *, const char *name,
+    const void *image, size_t len);
+
 /* Is that picture still kept?  Its time is renewed first, so that no purge
  * removes it while its address is given out. */
 bool pictures_renew(struct pictures *, const struct picture *);

@@ -123,7 +123,7 @@ void
 reply_refused(struct buf *b, const struct refusal *r)
 {
 	bool json = names_json(r->accept);
-	int status = outcome_status(r->outcome);
+	int status = r->status;
 	const char *word = outcome_word(r->outcome);
 	const char *title = outcome_title(r->outcome);
 	const char *advice = outcome_advice(r->outcome);

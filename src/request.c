@@ -21,6 +21,14 @@ request_variable(char *const envp[], const char *name)
 	return NULL;
 }
 
+bool
+request_is(char *const envp[], const char *method)
+{
+	const char *value = request_variable(envp, "REQUEST_METHOD");
+
+	return value != NULL && strcmp(value, method) == 0;
+}
+
 /* The credential after "scheme" and its blanks; NULL for another scheme. */
 static const char *
 credential_of(const char *header, const char *scheme)
@@ -188,12 +196,11 @@ enum outcome
 request_read(struct request *r, char *const envp[], const struct body *body,
     struct problem *p)
 {
-	const char *method = request_variable(envp, "REQUEST_METHOD");
 	const char *site = request_variable(envp, "HTTP_SEC_FETCH_SITE");
 	enum outcome o;
 
 	memset(r, 0, sizeof(*r));
-	if (method == NULL || strcmp(method, "POST") != 0)
+	if (!request_is(envp, "POST"))
 		return fail(p, OUTCOME_METHOD, NULL);
 	o = read_authorization(&r->authorization, envp, p);
 	if (o != OUTCOME_SAVED)
@@ -214,4 +221,39 @@ request_free(struct request *r)
 		explicit_bzero(r->authorization, strlen(r->authorization));
 	free(r->authorization);
 	memset(r, 0, sizeof(*r));
+}
+
+enum outcome
+request_upload_name(
+    char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *p)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	const char *path = request_variable(envp, "PATH_INFO");
+	const char *last = path == NULL ? NULL : strrchr(path, '/');
+	size_t len = last == NULL ? 0 : strspn(last + 1, plain);
+
+	if (len == 0 || len > REQUEST_NAME_MAX ||
+	    strcmp(last + 1 + len, ".png") != 0)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The name is not 1 to 64 letters, digits, \"_\" and "
+		    "\"-\", and \".png\". Choose another.");
+	memcpy(name, last + 1, len);
+	name[len] = '\0';
+	return OUTCOME_SAVED;
+}
+
+enum outcome
+request_upload_body(
+    char *const envp[], const struct body *body, struct problem *p)
+{
+	if (body->over)
+		return fail(p, OUTCOME_TOO_BIG,
+		    "The image has more bytes than this service takes. Send "
+		    "a smaller one, or raise max_image_bytes.");
+	if (body->broken || !length_agrees(envp, body->len))
+		return fail(p, OUTCOME_MALFORMED,
+		    "The body is not as long as Content-Length says. Send it "
+		    "again.");
+	return OUTCOME_SAVED;
 }

@@ -42,4 +42,19 @@ enum outcome request_read(struct request *, char *const envp[],
     const struct body *, struct problem *);
 void request_free(struct request *);
 
+/* Is that the method? */
+bool request_is(char *const envp[], const char *method);
+
+/*
+ * The name that an upload is to have: the last segment of PATH_INFO without its
+ * ".png".  OUTCOME_SAVED or OUTCOME_MALFORMED.
+ */
+#define REQUEST_NAME_MAX 64
+enum outcome request_upload_name(
+    char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *);
+
+/* OUTCOME_SAVED when all of an upload's body came, else what is wrong. */
+enum outcome request_upload_body(
+    char *const envp[], const struct body *, struct problem *);
+
 #endif

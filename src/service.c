@@ -35,6 +35,7 @@ struct visit {
 	const struct journey
 	    *journey;           /* ours, while we render for others too */
 	struct picture picture; /* what became of it */
+	bool upload;            /* a PUT */
 	bool shared;            /* somebody else's render answered */
 };
 
@@ -79,8 +80,8 @@ service_stop(struct service *s)
 size_t
 service_body_max(const struct service *s, char *const envp[])
 {
-	(void)s;
-	(void)envp;
+	if (s->settings->uploads && request_is(envp, "PUT"))
+		return (size_t)s->settings->max_image_bytes;
 	return REQUEST_BODY_MAX;
 }
 
@@ -205,8 +206,24 @@ make_picture(struct visit *v, struct problem *p)
 	return v->picture.outcome;
 }
 
+/* Somebody else's picture, to be kept under its own name.  Who may send one is
+ * the web server's to say. */
 static void
-visit(struct visit *v, const struct body *body)
+keep_upload(struct visit *v, const struct body *body)
+{
+	struct picture *p = &v->picture;
+	char name[REQUEST_NAME_MAX + 1];
+
+	p->outcome = request_upload_name(name, v->envp, &p->problem);
+	if (p->outcome == OUTCOME_SAVED)
+		p->outcome = request_upload_body(v->envp, body, &p->problem);
+	if (p->outcome == OUTCOME_SAVED)
+		pictures_keep(
+		    v->service->pictures, p, name, body->bytes, body->len);
+}
+
+static void
+save_panel(struct visit *v, const struct body *body)
 {
 	struct picture *p = &v->picture;
 
@@ -216,6 +233,14 @@ visit(struct visit *v, const struct body *body)
 		    v->service->settings, &p->problem);
 	if (p->outcome == OUTCOME_SAVED)
 		p->outcome = make_picture(v, &p->problem);
+}
+
+static int
+status_of(const struct visit *v)
+{
+	enum outcome o = v->picture.outcome;
+
+	return v->upload ? outcome_upload_status(o) : outcome_status(o);
 }
 
 static void
@@ -233,7 +258,7 @@ reply_picture(struct buf *b, const struct visit *v)
 	buf_init(&address, REPLY_MAX);
 	buf_printf(&address, "%s/%s", v->service->settings->public_url, p->key);
 	saved.address = buf_str(&address);
-	reply_saved(b, &saved, false);
+	reply_saved(b, &saved, v->upload);
 	buf_free(&address);
 }
 
@@ -242,9 +267,10 @@ reply(struct buf *b, const struct visit *v)
 {
 	struct refusal refusal = {
 		.outcome = v->picture.outcome,
+		.status = status_of(v),
 		.why = v->picture.problem.why,
 		.accept = request_variable(v->envp, "HTTP_ACCEPT"),
-		.methods = "POST",
+		.methods = v->service->settings->uploads ? "POST, PUT" : "POST",
 		.retry_seconds = v->picture.retry_seconds,
 	};
 
@@ -270,10 +296,10 @@ record(const struct visit *v)
 	}
 	log_visit(&(struct visit_record){
 	    .outcome = p->outcome,
-	    .status = outcome_status(p->outcome),
+	    .status = status_of(v),
 	    .panel = buf_str(&panel),
 	    .panel_len = panel.len,
-	    .image = saved ? STORE_DIGITS(p->key) : "",
+	    .image = saved ? strchr(p->key, '/') + 1 : "",
 	    .bytes = saved ? p->bytes : 0,
 	    .render_ms = p->render_ms,
 	    .total_ms = now_ms() - v->caller->start_ms,
@@ -295,10 +321,14 @@ service_answer(struct service *s, struct http *http,
 		.http = http,
 		.caller = caller,
 		.envp = envp,
+		.upload = s->settings->uploads && request_is(envp, "PUT"),
 		.picture = { .render_ms = -1 },
 	};
 
-	visit(&v, body);
+	if (v.upload)
+		keep_upload(&v, body);
+	else
+		save_panel(&v, body);
 	reply(b, &v);
 	record(&v);
 	panel_free(&v.panel);

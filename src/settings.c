@@ -479,7 +479,7 @@ read_file(
 	if (f == NULL && errno == ENOENT && !required)
 		return true;
 	if (f == NULL) {
-		/* then nothing can be said of what is missing in it */
+		/* nothing can be said of what is missing in it */
 		memset(from.given, true, ROWS * sizeof(*from.given));
 		fprintf(from.complaints,
 		    "grafana-images: %s: cannot be read: %s\n", file,
@@ -495,6 +495,7 @@ read_file(
 			ok = read_line(s, line, &from) && ok;
 	}
 	if (ferror(f)) {
+		memset(from.given, true, ROWS * sizeof(*from.given));
 		fprintf(from.complaints,
 		    "grafana-images: %s: cannot be read: %s\n", file,
 		    strerrordesc_np(errno));

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define UPLOADS "uploads"
+
 struct store {
 	const struct settings *settings;
 	struct folder *folder;
@@ -72,12 +74,33 @@ store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
     struct problem *p)
 {
 	char day[STORE_DAY_LEN + 1];
+	struct folder_file file = {
+		.folder = day,
+		.name = STORE_DIGITS(key),
+		.bytes = image->bytes,
+		.len = image->len,
+		.by_content = true,
+	};
 
 	if (!make_key(key, image))
 		return fail(p, OUTCOME_INTERNAL, NULL);
 	day_of(day, key);
-	return folder_put(s->folder, day, STORE_DIGITS(key), image->bytes,
-	    image->len, s->settings->min_free_bytes, p);
+	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
+}
+
+enum outcome
+store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
+    const struct buf *image, struct problem *p)
+{
+	struct folder_file file = {
+		.folder = UPLOADS,
+		.name = key + sizeof(UPLOADS),
+		.bytes = image->bytes,
+		.len = image->len,
+	};
+
+	snprintf(key, STORE_KEY_ROOM, UPLOADS "/%s.png", name);
+	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
 }
 
 bool

@@ -35,6 +35,13 @@ void store_close(struct store *);
 enum outcome store_put(struct store *, char key[STORE_KEY_ROOM],
     const struct buf *image, struct problem *);
 
+/*
+ * Keep an image under the name that its sender chose, as "uploads/NAME.png".
+ * The same outcomes, or OUTCOME_EXISTS when other bytes have that name.
+ */
+enum outcome store_put_upload(struct store *, char key[STORE_KEY_ROOM],
+    const char *name, const struct buf *image, struct problem *);
+
 /* Is that image, of so many bytes, still there?  Its time is renewed. */
 bool store_renew(struct store *, const char *key, size_t bytes);
 

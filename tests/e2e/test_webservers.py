@@ -679,7 +679,6 @@ def test_health_and_metrics_arrive(behind):
         assert behind.server.ask(path, source=NEIGHBOUR).status == 403
 
 
-@pytest.mark.xfail(reason="the program has no uploads yet", strict=True)
 def test_an_upload_is_kept_and_served(behind):
     behind.start(uploads="on")
     image = png(11, 7)

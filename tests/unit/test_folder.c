@@ -80,8 +80,9 @@ static const char *
 put(const char *name, const char *bytes)
 {
 	memset(&problem, 0, sizeof(problem));
-	return outcome_word(
-	    folder_put(f, DAY, name, bytes, strlen(bytes), 0, &problem));
+	return outcome_word(folder_put(f,
+	    &(struct folder_file){ DAY, name, bytes, strlen(bytes), true }, 0,
+	    &problem));
 }
 
 static unsigned
@@ -228,8 +229,10 @@ saving(void)
 		check(mode(DAY) == 0711);
 	}
 	test ("each day has its folder") {
-		check_str(outcome_word(folder_put(
-			      f, "2026-11-25", "x", BYTES, LEN, 0, &problem)),
+		check_str(outcome_word(folder_put(f,
+			      &(struct folder_file){
+				  "2026-11-25", "x", BYTES, LEN, true },
+			      0, &problem)),
 		    "saved");
 		check(entries(path) == 2);
 	}
@@ -342,7 +345,9 @@ static enum outcome
 put_if_free(const char *name, int64_t min_free_bytes)
 {
 	memset(&problem, 0, sizeof(problem));
-	return folder_put(f, DAY, name, BYTES, LEN, min_free_bytes, &problem);
+	return folder_put(f,
+	    &(struct folder_file){ DAY, name, BYTES, LEN, true },
+	    min_free_bytes, &problem);
 }
 
 static void

@@ -57,7 +57,9 @@ put_length(struct folder *f, int number, size_t length)
 
 	memset(bytes, 'a' + number % 26, length);
 	snprintf(name, sizeof(name), "%d", number);
-	return folder_put(f, DAY, name, bytes, length, 0, &problem);
+	return folder_put(f,
+	    &(struct folder_file){ DAY, name, bytes, length, true }, 0,
+	    &problem);
 }
 
 static enum outcome

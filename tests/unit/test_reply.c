@@ -67,6 +67,7 @@ static void
 refuse(enum outcome o, const char *why, const char *accept)
 {
 	struct refusal r = { .outcome = o,
+		.status = outcome_status(o),
 		.why = why,
 		.accept = accept,
 		.methods = "POST, PUT",
