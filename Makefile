@@ -3,6 +3,7 @@
 # make test         every test (installs the Debian packages that it needs)
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
+# make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
 # make format       the sources, by clang-format
 # make clean
 #
@@ -114,12 +115,22 @@ install: $(BUILD)/grafana-images
 	install -D -m 755 $(BUILD)/grafana-images $(DESTDIR)$(PREFIX)/bin/grafana-images
 	install -D -m 644 cgi/grafana-images.8 $(DESTDIR)$(PREFIX)/share/man/man8/grafana-images.8
 
+# In a copy of the tree, so that it stays as it is.
+deb:
+	rm -rf build/deb
+	mkdir -p build/deb/source
+	tar -c --exclude=./build --exclude=./.git --exclude=__pycache__ --exclude=node_modules . | \
+	  tar -x -C build/deb/source
+	cd build/deb/source && dpkg-buildpackage -b -us -uc
+	mv build/deb/grafana-images*_*.* build
+	rm -rf build/deb
+
 format:
 	clang-format -i src/*.[ch] cgi/*.[ch] tests/unit/*.[ch] tests/standin/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all run deps check e2e test install format clean
+.PHONY: all run deps check e2e test install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)

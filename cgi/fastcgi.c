@@ -12,6 +12,7 @@
  */
 #include "gateway.h"
 
+#include "notify.h"
 #include "reply.h"
 
 #include <errno.h>
@@ -61,6 +62,7 @@ on_stop(int sig)
 	(void)sig;
 	atomic_store(&stopping, true);
 	(void)!write(stop_fd, &one, sizeof(one));
+	notify_stopping();
 	errno = errnum;
 }
 
@@ -275,6 +277,17 @@ prepare(struct responder *r)
 	       epoll_ctl(r->epoll, EPOLL_CTL_ADD, stop_fd, &stop) == 0;
 }
 
+/* A manager that is not told ends us when it has waited long enough. */
+static void
+say_that_we_serve(void)
+{
+	if (!notify_ready())
+		fprintf(stderr,
+		    "grafana-images: cannot say to NOTIFY_SOCKET that it "
+		    "serves: %s\n",
+		    strerrordesc_np(errno));
+}
+
 /* Start all of them, or say that it cannot be done and stop those that run. */
 static int
 run(struct responder *r)
@@ -298,6 +311,8 @@ run(struct responder *r)
 		    "lower workers, or raise the limit (TasksMax=)\n",
 		    started, count, strerrordesc_np(rc));
 		on_stop(0);
+	} else {
+		say_that_we_serve();
 	}
 	/* the descriptor stays readable: each worker sees it, and so do we */
 	while (poll(&stop, 1, -1) < 0)
@@ -314,6 +329,7 @@ fastcgi_serve(struct service *service, const struct settings *settings)
 {
 	struct responder r = { .service = service, .settings = settings };
 
+	notify_open();
 	if (!raise_file_limit(settings))
 		return EX_CONFIG;
 	if (!prepare(&r)) {

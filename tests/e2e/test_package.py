@@ -1,0 +1,353 @@
+"""At home on Debian: the units of systemd, and the package."""
+
+import concurrent.futures
+import filecmp
+import glob
+import os
+import re
+import shutil
+import stat
+import subprocess
+import threading
+
+import pytest
+
+import service as service_module
+import tree as tree_module
+import units
+import webservers
+from conftest import PANEL
+from service import SOCKET, STORE, images, sanitized, until
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+MOST_EXPOSED = 1.2
+TIMERS = "var/lib/systemd/timers"  # when those have run
+CLIENTS = 8
+RESTARTS = 6
+
+by_name = pytest.mark.parametrize("unit", units.SERVICES, ids=os.path.basename)
+needs_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"),
+                                   reason="systemd-analyze is not installed")
+needs_users = pytest.mark.skipif(not webservers.has_www_data(),
+                                 reason="no user www-data in this namespace")
+once = pytest.mark.skipif(sanitized(), reason="the package has no sanitizers")
+
+
+def output(*command, **more):
+    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True, **more)
+    assert out.returncode == 0, out.stdout
+    return out.stdout
+
+
+# The units
+
+
+@once
+@needs_analyze
+@by_name
+def test_what_a_service_may_do_scores_well(unit):
+    out = output("systemd-analyze", "security", "--offline=true", unit)
+    assert float(re.search(r"exposure level .*: ([\d.]+)", out)[1]) <= MOST_EXPOSED
+
+
+@once
+@needs_analyze
+def test_systemd_has_nothing_to_say_about_the_units(tmp_path):
+    copies = [tmp_path / os.path.basename(f) for f in units.FILES]
+    for name, copy in zip(units.FILES, copies):
+        with open(name) as f:
+            copy.write_text(f.read().replace(units.PROGRAM, service_module.PROGRAM))
+    assert output("systemd-analyze", "verify", "--man=no", *copies) == ""
+
+
+@once
+def test_every_service_is_confined_in_the_same_way():
+    def confinement(name):
+        with open(name) as f:
+            return re.search(r"# ---- What it may do.*?^LimitCORE=0$", f.read(),
+                             re.M | re.S)[0]
+    assert len({confinement(name) for name in units.SERVICES}) == 1
+
+
+@once
+@needs_analyze
+@needs_users
+def test_the_program_makes_no_call_that_its_unit_forbids(behind, post):
+    allowed = allowed_calls(behind.unit["SystemCallFilter"])
+    for needed in ("landlock_restrict_self", "seccomp", "prctl"):
+        assert needed in allowed  # for the program's own confinement
+    trace = os.path.join(behind.dir, "trace")
+    behind.start(below=("strace", "-f", "-qq", "-o", trace, "-e", "signal=none"))
+    assert post().status == 200
+    behind.stop()
+    with open(trace) as f:
+        lines = f.read().partition(" execve(\"%s\"" % behind.program)[2]
+    made = set(re.findall(r"^\d+ +(\w+)\(", lines, re.M))
+    assert {"accept4", "sendto"} < made
+    assert made <= allowed
+
+
+def allowed_calls(filters):
+    sets, name = {}, None
+    for line in output("systemd-analyze", "syscall-filter", "--no-pager").split("\n"):
+        if line.startswith("@"):
+            name = line
+            sets[name] = set()
+        elif name and line.startswith("    ") and "#" not in line:
+            sets[name].add(line.strip())
+
+    def expand(word):
+        if word not in sets:
+            return {word}
+        return set().union(*map(expand, sets[word]))
+
+    allowed = expand("@default")
+    for line in filters:
+        calls = set().union(*map(expand, line.lstrip("~").split()))
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    return allowed
+
+
+# The program as the units start it
+
+
+@pytest.fixture
+def behind(service):
+    """systemd's part; the program is not started yet."""
+    service.start()  # a store and settings
+    service.stop()
+    with units.Manager(program=service.program) as manager:
+        yield manager
+        assert "Sanitizer" not in manager.log
+
+
+@needs_users
+@pytest.mark.parametrize("notify", ["path", "abstract"])
+def test_it_says_when_it_serves_and_when_it_stops(service, post, notify):
+    service.start()
+    service.stop()
+    with units.Manager(program=service.program, notify=notify) as manager:
+        assert stat.S_IMODE(os.stat(SOCKET).st_mode) == 0o660
+        manager.start()
+        assert post().status == 200
+        manager.stop()
+
+
+@needs_users
+@pytest.mark.parametrize("where", ["/nonexistent/notify", "vsock:2:1234",
+                                   "/" + "x" * 108])
+def test_it_serves_though_nobody_can_be_told(behind, post, where):
+    behind.notify = where
+    behind.spawn()
+    try:
+        assert post().status == 200
+        until(lambda: "cannot say to NOTIFY_SOCKET that it serves: " in behind.log,
+              "it complains")
+    finally:
+        process, behind.process = behind.process, None
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+@needs_users
+def test_restarts_under_load_lose_no_request(behind, post):
+    statuses = []
+    enough = threading.Event()
+
+    def client():
+        while not enough.is_set():
+            statuses.append(post().status)
+
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(client) for _ in range(CLIENTS)]
+        try:
+            for _ in range(RESTARTS):
+                behind.start()
+                so_far = len(statuses)
+                until(lambda: len(statuses) >= so_far + 2 * CLIENTS, "it serves")
+                behind.stop()
+            behind.start()
+        finally:
+            enough.set()
+        for done in clients:
+            done.result()
+    assert set(statuses) == {200}
+    assert len(statuses) > RESTARTS * CLIENTS
+
+
+# The package
+
+
+@pytest.fixture(scope="module")
+def package():
+    """What "make deb" makes; its tests are those that run here anyway."""
+    for tool in ("dpkg-buildpackage", "dh"):
+        if not shutil.which(tool):
+            pytest.skip(tool + " is not installed")
+    environment = {k: v for k, v in os.environ.items()
+                   if not k.startswith("MAKE") and k not in ("MFLAGS", "BUILD")}
+    environment["DEB_BUILD_OPTIONS"] = "nocheck"
+    output("make", "-C", ROOT, "deb", env=environment)
+    return tree_module.package_at(os.path.join(ROOT, "build"))
+
+
+@once
+def test_lintian_finds_no_errors_and_no_warnings(package):
+    if not shutil.which("lintian"):
+        pytest.skip("lintian is not installed")
+    assert output("lintian", "--allow-root", "--fail-on", "error,warning",
+                  package.replace(".deb", ".changes")) == ""
+
+
+@once
+def test_the_package_has_the_version_of_the_program(package):
+    version = output(service_module.PROGRAM, "--version").split()[1]
+    assert output("dpkg", "--field", package, "Version").strip() == version
+
+
+@once
+def test_what_is_shipped_is_what_is_tested(package, tmp_path):
+    output("dpkg", "--extract", package, tmp_path)
+    shipped = {
+        "grafana-images.conf": "etc",
+        "nginx/grafana-images.conf": "etc/nginx/snippets",
+        "apache/grafana-images.conf": "etc/apache2/conf-available",
+        "systemd/sysusers.d/grafana-images.conf": "usr/lib/sysusers.d",
+        "systemd/tmpfiles.d/grafana-images.conf": "usr/lib/tmpfiles.d",
+        **{"systemd/" + os.path.basename(f): "lib/systemd/system"
+           for f in units.FILES}}
+    for name, where in shipped.items():
+        ours = os.path.join(ROOT, "deploy", name)
+        if os.path.exists(ours):
+            theirs = tmp_path / where / os.path.basename(name)
+            assert filecmp.cmp(ours, theirs, shallow=False), theirs
+    assert filecmp.cmp(ROOT + "/deploy/nginx/grafana-images-http.conf",
+                       tmp_path / "etc/nginx/conf.d/grafana-images.conf",
+                       shallow=False)
+    assert (tmp_path / "usr/share/man/man8/grafana-images.8.gz").exists()
+
+
+# Installed on a clean Debian. The tests below are one story, told in order.
+
+
+@pytest.fixture(scope="module")
+def clean(package):
+    tree = tree_module.Tree(package)
+    os.makedirs(tree.inside(TIMERS))  # systemd's own, once it has run
+    tree.before = tree.files()
+    tree.install(package)
+    yield tree
+    tree.close()
+
+
+@pytest.fixture
+def installed(clean, responder, grafana, nginx):
+    """Configured as its administrator does it, behind this machine's nginx."""
+    responder.stop()
+    conf = clean.inside("etc/grafana-images.conf")
+    with open(ROOT + "/deploy/grafana-images.conf") as f:
+        text = f.read()
+    with open(conf, "w") as f:
+        f.write(text + "grafana = %s\npublic_url = %s/saved-images\n"
+                "min_free_bytes = 0\n" % (grafana.url, nginx.url))
+    shutil.rmtree(STORE, ignore_errors=True)
+    os.mkdir(STORE)
+    output("mount", "--bind", clean.inside(STORE), STORE)
+    yield clean
+    output("umount", "--lazy", STORE)
+    os.rmdir(STORE)
+
+
+@once
+def test_installed_it_runs_nothing_and_waits_for_its_settings(clean):
+    for unit in ("grafana-images.socket", "grafana-images-purge.timer"):
+        assert clean.run("systemctl", "is-enabled", unit, code=1) == "disabled\n"
+    assert "grafana" in clean.run("grafana-images", "check", code=78)
+    owner = clean.run("stat", "--format=%a %U %G", STORE)
+    assert owner == "711 grafana-images grafana-images\n"
+    assert "/usr/sbin/nologin" in clean.run("getent", "passwd", "grafana-images")
+
+
+@once
+def test_systemd_has_nothing_to_say_about_the_installed_units(clean):
+    names = [os.path.basename(f) for f in
+             glob.glob(clean.inside("lib/systemd/system/grafana-images*"))]
+    assert len(names) == len(units.FILES)
+    assert clean.run("systemd-analyze", "verify", "--man=no", *names) == ""
+
+
+@once
+@needs_users
+@pytest.mark.parametrize("unit", ["grafana-images.service",
+                                  "grafana-images-spawn.service"])
+def test_started_by_its_unit_it_saves_a_panel(installed, post, get, unit):
+    with units.Manager(unit, root=installed.path, notify="abstract") as manager:
+        if manager.listener is None:  # the unit makes a link in /run
+            if os.path.lexists(SOCKET):
+                os.unlink(SOCKET)
+            os.symlink(installed.inside("run/grafana-images/socket"), SOCKET)
+        manager.start()
+        socket = os.stat(SOCKET)
+        assert stat.S_IMODE(socket.st_mode) == 0o660
+        assert socket.st_gid == 33  # www-data, by Debian's policy
+        answer = post(PANEL + "&var-unit=" + unit)
+        assert answer.status == 200, answer.text
+        assert get(answer.json["pubImg"]).body.startswith(b"\x89PNG")
+    os.unlink(SOCKET)
+
+
+@once
+@needs_users
+def test_an_upgrade_keeps_settings_images_and_the_socket(
+        installed, package, post, get, tmp_path):
+    installed.run("systemctl", "enable", "grafana-images.socket",
+                  "grafana-images-purge.timer")
+    settings = installed.read("etc/grafana-images.conf")
+    with units.Manager(root=installed.path, notify="abstract") as manager:
+        manager.start()
+        first = post().json["pubImg"]
+        installed.install(newer(package, tmp_path))
+        assert "+1" in installed.run("dpkg-query", "--show", "grafana-images")
+        manager.stop()  # "try-restart"
+        manager.start()
+        assert post(PANEL + "&var-after=upgrade").status == 200
+        assert get(first).status == 200
+    assert installed.read("etc/grafana-images.conf") == settings
+    for unit in ("grafana-images.socket", "grafana-images-purge.timer"):
+        assert installed.run("systemctl", "is-enabled", unit) == "enabled\n"
+
+
+def newer(package, folder):
+    """The same with a higher version."""
+    output("dpkg-deb", "--raw-extract", package, folder / "content")
+    control = folder / "content/DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^(Version: .*)$", r"\1+1", control.read_text()))
+    out = folder / os.path.basename(package).replace("_", "_next_", 1)
+    output("dpkg-deb", "--root-owner-group", "--build", folder / "content", out)
+    return str(out)
+
+
+@once
+@needs_users
+def test_purged_it_leaves_nothing_but_the_images(installed, post):
+    with units.Manager(root=installed.path, notify="abstract") as manager:
+        manager.start()
+        assert post(PANEL + "&var-before=purge").status == 200
+    saved = images()
+    assert saved and os.path.exists(os.path.join(STORE, ".state"))
+    stamp = TIMERS + "/stamp-grafana-images-purge.timer"
+    open(installed.inside(stamp), "w").close()
+    installed.run("apt-get", "purge", "-y", "grafana-images")
+    installed.run("apt-get", "autoremove", "--purge", "-y")
+    assert images() == saved
+    after = installed.files()
+    below = os.path.relpath(STORE, "/")
+    kept = {os.path.dirname(below), below}
+    for name in saved:
+        kept |= {os.path.join(below, name),
+                 os.path.dirname(os.path.join(below, name))}
+    assert set(after) - set(installed.before) == kept
+    assert {k: v for k, v in after.items() if k in installed.before} == \
+        installed.before
+    assert "grafana-images" in installed.run("getent", "passwd", "grafana-images")
