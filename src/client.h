@@ -25,7 +25,7 @@ struct client {
 
 /*
  * Have the panel saved.  Returns EX_OK with the picture's address, fit to be
- * put into JSON, HTML and Markdown as it is, in "address"; else an exit code
+ * put into a string of JSON as it is, in "address"; else an exit code
  * of sysexits(3), and in "why" sentences in one line of printable ASCII, unless
  * they are on standard error already (certificates that cannot be used).
  * Sets libcurl up and takes it down again: for a program with one question.
