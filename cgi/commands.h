@@ -17,6 +17,18 @@
 int check_run(const char *file, int argc, char *argv[]);
 
 /*
+ * The clients.  They read no settings and take all that follows their name;
+ * post says itself what is wrong with it, and sensu never says anything.
+ */
+
+/* Have a panel saved by a running service and print the picture's address. */
+int post_run(const char *file, int argc, char *argv[]);
+
+/* A Sensu mutator: pass an event on, with the address of its panel's picture.
+ * Always EX_OK. */
+int sensu_run(const char *file, int argc, char *argv[]);
+
+/*
  * Take the identity of the store's owner when we are root, so that nothing
  * which the service could not write appears in the store.  A bucket and a
  * store that is not there yet have no owner: then nothing changes.

@@ -26,8 +26,11 @@ extern char **environ;
 static const struct command {
 	const char *name;
 	int (*run)(const char *file, int argc, char *argv[]);
+	bool is_client; /* reads no settings, has its own words */
 } commands[] = {
-	{ "check", check_run },
+	{ "check", check_run, false },
+	{ "post", post_run, true },
+	{ "sensu", sensu_run, true },
 };
 
 static const char usage[] =
@@ -35,6 +38,10 @@ static const char usage[] =
     "                                         listening socket on descriptor "
     "0\n"
     "       grafana-images [-c FILE] check    say what the settings are\n"
+    "       grafana-images post [OPTION...] IMAGE_URL\n"
+    "                                         have a running service save a "
+    "panel\n"
+    "       grafana-images sensu [OPTION...]  as a Sensu mutator\n"
     "       grafana-images --help | --version\n"
     "\n"
     "Saves pictures of Grafana panels and answers with their public address.\n"
@@ -113,18 +120,38 @@ misused(void)
 	return EX_USAGE;
 }
 
+static const struct command *
+command_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
 static int
 run_command(const char *file, int argc, char *argv[])
 {
-	size_t i;
+	const struct command *command = command_named(argv[0]);
 	int status;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(argv[0], commands[i].name) == 0) {
-			status = commands[i].run(file, argc - 1, argv + 1);
-			return status == EX_USAGE ? misused() : status;
-		}
-	return misused();
+	if (command == NULL)
+		return misused();
+	status = command->run(file, argc - 1, argv + 1);
+	return status == EX_USAGE && !command->is_client ? misused() : status;
+}
+
+/* A client takes its arguments as they are: sensu copies its input whatever
+ * they say, also "-c" without a file. */
+static bool
+is_client(int argc, char *argv[])
+{
+	const struct command *command;
+
+	command = argc > 0 ? command_named(argv[0]) : NULL;
+	return command != NULL && command->is_client;
 }
 
 /* Take "-c FILE" out of the arguments, wherever it stands; false: no FILE. */
@@ -159,6 +186,8 @@ main(int argc, char *argv[])
 		return run_cgi();
 	argc -= argc > 0;
 	argv++;
+	if (is_client(argc, argv))
+		return run_command(NULL, argc, argv);
 	if (!take_file(&file, &argc, argv))
 		return misused();
 	if (argc == 1 && strcmp(argv[0], "--help") == 0) {

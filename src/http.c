@@ -24,7 +24,7 @@
 
 struct http {
 	CURL *easy;
-	const struct settings *settings;
+	int64_t connect_ms;
 };
 
 /* What the callbacks of one transfer share. */
@@ -348,10 +348,28 @@ on_tls(CURL *easy, void *context, void *user)
  * Life
  */
 
+static struct http_options
+options_of(const struct settings *settings)
+{
+	return (struct http_options){
+		.ca_file = settings->tls_ca_file,
+		.ca_name = "tls_ca_file",
+		.connect_ms = settings->connect_seconds * 1000,
+	};
+}
+
 bool
 http_start(const struct settings *settings, FILE *complaints)
 {
-	const char *file = settings->tls_ca_file;
+	struct http_options options = options_of(settings);
+
+	return http_start_with(&options, complaints);
+}
+
+bool
+http_start_with(const struct http_options *options, FILE *complaints)
+{
+	const char *file = options->ca_file;
 
 	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
 		wiping_realloc, strdup, calloc) != CURLE_OK) {
@@ -371,13 +389,16 @@ http_start(const struct settings *settings, FILE *complaints)
 		return true;
 	/* without the system's bundle every https Grafana is refused, but http
 	 * ones work; a file that was asked for must be there */
-	fprintf(complaints, "grafana-images: %s%s holds no certificates%s\n",
-	    settings->tls_ca_file == NULL ? "warning: " : "tls_ca_file = ",
-	    file,
-	    settings->tls_ca_file == NULL
-		? "; install ca-certificates to reach a Grafana over https"
-		: "");
-	return settings->tls_ca_file == NULL;
+	if (options->ca_file != NULL)
+		fprintf(complaints,
+		    "grafana-images: %s = %s holds no certificates\n",
+		    options->ca_name, file);
+	else
+		fprintf(complaints,
+		    "grafana-images: warning: %s holds no certificates; "
+		    "install ca-certificates to reach a Grafana over https\n",
+		    file);
+	return options->ca_file == NULL;
 }
 
 void
@@ -433,11 +454,19 @@ set_options(struct http *h)
 struct http *
 http_open(const struct settings *settings)
 {
+	struct http_options options = options_of(settings);
+
+	return http_open_with(&options);
+}
+
+struct http *
+http_open_with(const struct http_options *options)
+{
 	struct http *h = calloc(1, sizeof(*h));
 
 	if (h == NULL)
 		return NULL;
-	h->settings = settings;
+	h->connect_ms = options->connect_ms;
 	h->easy = curl_easy_init();
 	if (h->easy == NULL || !set_options(h)) {
 		http_close(h);
@@ -590,7 +619,6 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 {
 	CURL *e = h->easy;
 	int64_t left = t->question->max_ms;
-	int64_t connect_ms = h->settings->connect_seconds * 1000;
 	long status = 0;
 	bool ok = true;
 	CURLcode rc;
@@ -598,7 +626,7 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 	if (left <= 0)
 		return fail(p, OUTCOME_SLOW, NULL);
 	SET(CURLOPT_TIMEOUT_MS, (long)left);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, connect_ms));
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, h->connect_ms));
 	SET(CURLOPT_OPENSOCKETDATA, t);
 	SET(CURLOPT_PREREQDATA, t);
 	SET(CURLOPT_HEADERDATA, t);
@@ -614,9 +642,25 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 	return judge_result(t, rc, p);
 }
 
-enum outcome
-http_get(struct http *h, const struct http_question *q, struct http_answer *a,
-    struct problem *p)
+/* The method and what goes with it; "json" is NULL for a GET. */
+static bool
+set_method(CURL *e, struct curl_slist **headers, const struct buf *json)
+{
+	if (json == NULL)
+		return add_header(headers, "Accept", "image/png") &&
+		       curl_easy_setopt(e, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+	return add_header(headers, "Accept", "application/json") &&
+	       add_header(headers, "Content-Type", "application/json") &&
+	       curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDS, buf_str(json)) ==
+		   CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		   (curl_off_t)json->len) == CURLE_OK;
+}
+
+static enum outcome
+ask(struct http *h, const struct http_question *q, const struct buf *json,
+    struct http_answer *a, struct problem *p)
 {
 	struct transfer t = { .question = q, .answer = a };
 	struct curl_slist *headers = NULL;
@@ -627,7 +671,7 @@ http_get(struct http *h, const struct http_question *q, struct http_answer *a,
 
 	ok = make_url(&url, q) && connect_to != NULL &&
 	     add_header(&headers, "Host", q->origin->base.authority) &&
-	     add_header(&headers, "Accept", "image/png") &&
+	     set_method(h->easy, &headers, json) &&
 	     add_header(&headers, "Authorization", q->authorization) &&
 	     add_header(&headers, "X-Forwarded-For", q->forwarded_for) &&
 	     curl_easy_setopt(h->easy, CURLOPT_URL, url.bytes) == CURLE_OK &&
@@ -640,8 +684,23 @@ http_get(struct http *h, const struct http_question *q, struct http_answer *a,
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_URL, NULL);
+	curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, NULL);
 	curl_slist_free_all(headers);
 	curl_slist_free_all(connect_to);
 	buf_free(&url);
 	return o;
+}
+
+enum outcome
+http_get(struct http *h, const struct http_question *q, struct http_answer *a,
+    struct problem *p)
+{
+	return ask(h, q, NULL, a, p);
+}
+
+enum outcome
+http_post(struct http *h, const struct http_question *q, struct http_answer *a,
+    struct problem *p)
+{
+	return ask(h, q, q->json, a, p);
 }

@@ -26,13 +26,24 @@
  */
 struct http;
 
+/* What the settings say of it; for the clients, who have none, their options.
+ */
+struct http_options {
+	const char
+	    *ca_file; /* certificates to trust, PEM; NULL: the system's */
+	const char *ca_name; /* what complaints call that option */
+	int64_t connect_ms;  /* until a connection is there */
+};
+
 /* false when libcurl or the certificates cannot be set up; complaints say so.
  */
 bool http_start(const struct settings *, FILE *complaints);
+bool http_start_with(const struct http_options *, FILE *complaints);
 void http_stop(void);
 
-/* NULL when there is no memory.  The settings are borrowed. */
+/* NULL when there is no memory. */
 struct http *http_open(const struct settings *);
+struct http *http_open_with(const struct http_options *);
 void http_close(struct http *);
 
 struct http_question {
@@ -40,6 +51,7 @@ struct http_question {
 	const char *target;           /* "/render/…?…", below the origin */
 	const char *authorization;    /* the header's value, or NULL */
 	const char *forwarded_for;    /* the caller's address, or NULL */
+	const struct buf *json;       /* what to POST; for a GET unused */
 	size_t max_bytes;             /* of the answer's body */
 	int64_t max_ms;               /* from now to the last byte */
 	bool (*cancelled)(void *arg); /* asked now and then; NULL: never */
@@ -67,6 +79,10 @@ void http_answer_reset(struct http_answer *);
  * The answer is the caller's, initialised, and freed by it.
  */
 enum outcome http_get(struct http *, const struct http_question *,
+    struct http_answer *, struct problem *);
+
+/* The same by POST: JSON there, and JSON back where it can be had. */
+enum outcome http_post(struct http *, const struct http_question *,
     struct http_answer *, struct problem *);
 
 /*

@@ -1,4 +1,3 @@
-import itertools
 import json
 import shutil
 import socket
@@ -10,7 +9,6 @@ import standin as standin_module
 import webservers
 
 TOKEN = "glsa_secretsecretsecretsecretsecret01_0badcafe"
-numbers = itertools.count()
 PANEL = "/d/cpu-load/cpu-load?orgId=1&from=now-6h&to=now&viewPanel=5"
 
 
@@ -39,6 +37,7 @@ def responder(grafana, nginx):
     s = service_module.Service(
         TOKEN, grafana.url + PANEL, grafana=grafana.url,
         public_url=nginx.url + "/saved-images", min_free_bytes=0,
+        reuse_seconds=0,  # what another test saved answers nobody
         wrong_pictures="%s=no-renderer, %s=grafana-busy" % (
             wrong["no-renderer"], wrong["too-many"]))
     yield s
@@ -61,10 +60,7 @@ def running(service):
 @pytest.fixture
 def post(nginx, grafana):
     """post(panel address or path below Grafana): the service's answer."""
-    # a panel of this test's own: what another one saved does not answer it
-    own = "%s&var-test=%d" % (PANEL, next(numbers))
-
-    def post(panel=own, token=TOKEN, body=None, headers=None, server=nginx,
+    def post(panel=PANEL, token=TOKEN, body=None, headers=None, server=nginx,
              manner=None, source="127.0.0.1"):
         if body is None:
             url = panel if "://" in panel else grafana.url + panel

@@ -68,7 +68,7 @@ def test_nothing_is_shared_between_credentials(service, post, grafana, other):
 
 
 def test_an_image_just_saved_answers_again(service, post, grafana):
-    service.start()
+    service.start(reuse_seconds=5)
     first, again = post(), post()
     assert first.json == again.json
     assert grafana.counts()["renders"] == 1
