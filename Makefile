@@ -15,8 +15,8 @@ CFLAGS   ?= -O2 -g
 PREFIX   ?= /usr/local
 PORT     ?= 8080
 SAN      ?=
-BUILD    := build$(if $(SAN),/$(firstword $(subst $(comma), ,$(SAN))))
 comma    := ,
+BUILD    := build$(if $(SAN),/$(firstword $(subst $(comma), ,$(SAN))))
 PYTEST   ?= /usr/bin/python3 -m pytest
 
 PACKAGES := libfcgi libcurl json-c libdeflate zlib libcrypto libssl
