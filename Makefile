@@ -97,6 +97,9 @@ run: deps
 deps:
 	tests/deps
 
+deps-test:
+	tests/deps test
+
 check: $(UNITS) $(BUILD)/grafana-images
 	BUILD=$(BUILD) prove --timer $(UNITS) $(if $(SAN),,$(LINTS))
 
@@ -105,7 +108,7 @@ e2e: $(BUILD)/grafana-images
 	$(MAKE) SAN= build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
 
-test: deps
+test: deps-test
 	$(MAKE) WERROR=1 check e2e
 	$(MAKE) WERROR=1 CC=clang SAN= BUILD=build/clang all
 	$(MAKE) SAN=address,undefined check e2e
@@ -131,6 +134,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run deps check e2e test install deb format clean
+.PHONY: all run deps deps-test check e2e test install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)
