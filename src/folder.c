@@ -359,8 +359,9 @@ folder_put(struct folder *f, const char *day, const char *name,
 static void
 sweep_one(int partial, const char *name)
 {
-	int fd = openat(
-	    partial, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* for writing, because NFS gives no exclusive lock else */
+	int fd =
+	    openat(partial, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
