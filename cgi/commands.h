@@ -16,6 +16,12 @@
  * Grafana whether strangers may look. */
 int check_run(const char *file, int argc, char *argv[]);
 
+/* Remove what the settings no longer keep, or say what that would be. */
+int purge_run(const char *file, int argc, char *argv[]);
+
+/* Take images back, each by its address or its name. */
+int remove_run(const char *file, int argc, char *argv[]);
+
 /*
  * Take the identity of the store's owner when we are root, so that nothing
  * which the service could not write appears in the store.  A bucket and a

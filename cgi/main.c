@@ -28,6 +28,8 @@ static const struct command {
 	int (*run)(const char *file, int argc, char *argv[]);
 } commands[] = {
 	{ "check", check_run },
+	{ "purge", purge_run },
+	{ "remove", remove_run },
 };
 
 static const char usage[] =
@@ -35,6 +37,10 @@ static const char usage[] =
     "                                         listening socket on descriptor "
     "0\n"
     "       grafana-images [-c FILE] check    say what the settings are\n"
+    "       grafana-images [-c FILE] purge [--dry-run]\n"
+    "                                         remove what is no longer kept\n"
+    "       grafana-images [-c FILE] remove ADDRESS...\n"
+    "                                         take images back\n"
     "       grafana-images --help | --version\n"
     "\n"
     "Saves pictures of Grafana panels and answers with their public address.\n"
