@@ -337,18 +337,35 @@ put_nameless(
 	return ok;
 }
 
-static bool
-has_room(struct folder *f, size_t len, int64_t min_free_bytes)
+int64_t
+folder_free_bytes(struct folder *f)
 {
 	struct statvfs fs;
 
+	if (fstatvfs(f->fd, &fs) != 0)
+		return -1;
+	return (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+}
+
+static bool
+has_room(struct folder *f, size_t len, int64_t min_free_bytes)
+{
+	int64_t left;
+
 	if (min_free_bytes == 0)
 		return true;
-	if (fstatvfs(f->fd, &fs) != 0)
+	left = folder_free_bytes(f);
+	if (left < 0)
 		return false;
 	errno = ENOSPC;
-	return (uint64_t)fs.f_bavail * fs.f_frsize >=
-	       (uint64_t)min_free_bytes + len;
+	return (uint64_t)left >= (uint64_t)min_free_bytes + len;
+}
+
+bool
+folder_is_ready(struct folder *f, int64_t min_free_bytes)
+{
+	return faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
+	       has_room(f, 0, min_free_bytes);
 }
 
 static bool

@@ -151,7 +151,7 @@ state_who(
 }
 
 int
-state_lock(const struct settings *settings, const char *name)
+state_open_file(const struct settings *settings, const char *name)
 {
 	char *path = folder_path(settings);
 	int folder = -1, fd = -1, errnum;
@@ -163,14 +163,23 @@ state_lock(const struct settings *settings, const char *name)
 		fd = openat(folder, name,
 		    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	errnum = errno;
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		errnum = errno;
-		close(fd);
-		fd = -1;
-	}
 	if (folder >= 0)
 		close(folder);
 	free(path);
 	errno = errnum;
+	return fd;
+}
+
+int
+state_lock(const struct settings *settings, const char *name)
+{
+	int fd = state_open_file(settings, name), errnum;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		errnum = errno;
+		close(fd);
+		fd = -1;
+		errno = errnum;
+	}
 	return fd;
 }
