@@ -71,16 +71,18 @@ pictures_stop(struct pictures *s)
 }
 
 bool
-pictures_renew(struct pictures *s, const struct picture *p)
+pictures_renew(struct pictures *s, const struct picture *p, struct http *http,
+    int64_t left_ms)
 {
-	return store_renew(s->store, p->key, p->bytes);
+	return store_renew(s->store, p->key, p->bytes, http, left_ms);
 }
 
 /* Check what came, and keep the picture that is in it; "name" is NULL for one
  * that is named by its content. */
 static enum outcome
 check_and_keep(struct pictures *s, struct picture *p, const char *name,
-    const void *image, size_t len)
+    const void *image, size_t len, struct http *http,
+    const struct caller *caller)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
@@ -92,10 +94,11 @@ check_and_keep(struct pictures *s, struct picture *p, const char *name,
 	o = checker_clean(
 	    s->checker, &clean, &p->size, image, len, &limits, &p->problem);
 	if (o == OUTCOME_SAVED && name == NULL)
-		o = store_put(s->store, p->key, &clean, &p->problem);
+		o = store_put(s->store, p->key, &clean, http,
+		    caller_left_ms(caller), &p->problem);
 	else if (o == OUTCOME_SAVED)
-		o = store_put_upload(
-		    s->store, p->key, name, &clean, &p->problem);
+		o = store_put_upload(s->store, p->key, name, &clean, http,
+		    caller_left_ms(caller), &p->problem);
 	p->bytes = clean.len;
 	if (o == OUTCOME_SAVED)
 		metrics_saved(s->metrics, clean.len);
@@ -204,19 +207,20 @@ pictures_make(struct pictures *s, struct picture *p,
 	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &answer, order, http);
 	if (p->outcome == OUTCOME_SAVED)
-		p->outcome = check_and_keep(
-		    s, p, NULL, buf_str(&answer.body), answer.body.len);
+		p->outcome = check_and_keep(s, p, NULL, buf_str(&answer.body),
+		    answer.body.len, http, order->caller);
 	http_answer_free(&answer);
 }
 
 void
 pictures_keep(struct pictures *s, struct picture *p, const char *name,
-    const void *image, size_t len)
+    const void *image, size_t len, struct http *http,
+    const struct caller *caller)
 {
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
-	p->outcome = check_and_keep(s, p, name, image, len);
+	p->outcome = check_and_keep(s, p, name, image, len, http, caller);
 }
 
 const char *

@@ -55,7 +55,7 @@ void pictures_make(struct pictures *, struct picture *,
 
 /* Keep a picture that somebody else made, under the name that it brought. */
 void pictures_keep(struct pictures *, struct picture *, const char *name,
-    const void *image, size_t len);
+    const void *image, size_t len, struct http *, const struct caller *);
 
 /* The store's health and what it has left: see store.h. */
 const char *pictures_store_health(struct pictures *);
@@ -63,6 +63,7 @@ int64_t pictures_free_bytes(struct pictures *);
 
 /* Is that picture still kept?  Its time is renewed first, so that no purge
  * removes it while its address is given out. */
-bool pictures_renew(struct pictures *, const struct picture *);
+bool pictures_renew(
+    struct pictures *, const struct picture *, struct http *, int64_t left_ms);
 
 #endif

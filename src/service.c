@@ -188,7 +188,8 @@ is_still_kept(void *arg, const void *result)
 {
 	const struct visit *v = arg;
 
-	return pictures_renew(v->service->pictures, result);
+	return pictures_renew(
+	    v->service->pictures, result, v->http, caller_left_ms(v->caller));
 }
 
 static enum outcome
@@ -232,8 +233,8 @@ keep_upload(struct visit *v, const struct body *body)
 	if (p->outcome == OUTCOME_SAVED)
 		p->outcome = request_upload_body(v->envp, body, &p->problem);
 	if (p->outcome == OUTCOME_SAVED)
-		pictures_keep(
-		    v->service->pictures, p, name, body->bytes, body->len);
+		pictures_keep(v->service->pictures, p, name, body->bytes,
+		    body->len, v->http, v->caller);
 }
 
 static void
