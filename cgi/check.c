@@ -4,6 +4,7 @@
  */
 #include "commands.h"
 
+#include "bucket.h"
 #include "http.h"
 #include "panel.h"
 #include "render.h"
@@ -84,10 +85,28 @@ ask(const struct settings *s, const struct origin *origin, struct http *http)
 	panel_free(&panel);
 }
 
+/* One small object there and back; it stays only if it cannot be removed. */
+static void
+try_bucket(const struct settings *s, struct bucket *bucket, struct http *http)
+{
+	struct problem p = { 0 };
+	const char *step;
+
+	if (bucket_try(bucket, &step, http, PATIENCE_SECONDS * 1000, &p) ==
+	    OUTCOME_SAVED)
+		return;
+	fprintf(stderr,
+	    "grafana-images: warning: store = %s: an object cannot be %s: "
+	    "%s%s%s\n",
+	    s->store, step, p.why, p.detail == NULL ? "" : " ",
+	    p.detail == NULL ? "" : p.detail);
+}
+
 int
 check_run(const char *file, int argc, char *argv[])
 {
 	struct settings settings;
+	struct bucket *bucket = NULL;
 	struct http *http;
 	size_t i;
 	int status = EX_CONFIG;
@@ -98,6 +117,11 @@ check_run(const char *file, int argc, char *argv[])
 	if (!settings_load(&settings, file, environ, stderr) ||
 	    !owner_become(&settings))
 		goto out;
+	if (settings_store_is_s3(&settings)) {
+		bucket = bucket_open(&settings, stderr);
+		if (bucket == NULL)
+			goto out;
+	}
 	settings_print(&settings, stdout);
 	fflush(stdout);
 	warn_of_addresses(&settings);
@@ -106,10 +130,13 @@ check_run(const char *file, int argc, char *argv[])
 	http = http_open(&settings);
 	for (i = 0; http != NULL && i < settings.grafana_count; i++)
 		ask(&settings, &settings.grafana[i], http);
+	if (http != NULL && bucket != NULL)
+		try_bucket(&settings, bucket, http);
 	http_close(http);
 	http_stop();
 	status = EX_OK;
 out:
+	bucket_close(bucket);
 	settings_free(&settings);
 	return status;
 }

@@ -93,7 +93,8 @@ serve(
 
 	if (!settings_load(&settings, file, environ, stderr))
 		goto out;
-	status = EX_CANTCREAT;
+	/* a bucket is not asked at start: it can only be named wrongly */
+	status = settings_store_is_s3(&settings) ? EX_CONFIG : EX_CANTCREAT;
 	if (!http_start(&settings, stderr)) {
 		status = EX_CONFIG;
 		goto out;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libcurl, held to what asking Grafana needs.
+ * libcurl, held to what asking Grafana and an object store needs.
  *
  * The options and their reasons were measured with libcurl 7.88; each that
  * closes something says what.
  */
 #include "http.h"
+
+#include "digest.h"
 #include "version.h"
 
 #include <arpa/inet.h>
@@ -24,12 +26,17 @@
 
 struct http {
 	CURL *easy;
+	CURL *signer; /* NULL until something is to be signed */
 	int64_t connect_ms;
 };
 
 /* What the callbacks of one transfer share. */
 struct transfer {
-	const struct http_question *question;
+	CURL *easy;
+	const struct origin *origin;
+	int64_t max_ms;
+	bool (*cancelled)(void *arg);
+	void *arg;
 	struct http_answer *answer;
 	unsigned header_lines;
 	bool address_refused;
@@ -200,7 +207,7 @@ is_the_literal(const struct origin *o, const struct sockaddr *sa)
 static bool
 judge(struct transfer *t, const struct sockaddr *sa)
 {
-	if (http_address_allowed(sa) || is_the_literal(t->question->origin, sa))
+	if (http_address_allowed(sa) || is_the_literal(t->origin, sa))
 		return true;
 	t->address_refused = true;
 	return false;
@@ -273,6 +280,8 @@ read_header(struct transfer *t, const char *line, size_t len)
 	char value[64];
 
 	header_value(a->location, sizeof(a->location), line, len, "Location");
+	if (len > 5 && strncasecmp(line, "ETag:", 5) == 0)
+		a->has_etag = true;
 	if (header_value(value, sizeof(value), line, len, "Date"))
 		a->date = curl_getdate(value, NULL);
 	if (header_value(value, sizeof(value), line, len, "Last-Modified"))
@@ -330,8 +339,8 @@ on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 	(void)b;
 	(void)c;
 	(void)d;
-	if (t->question->cancelled != NULL)
-		t->gone = t->question->cancelled(t->question->arg);
+	if (t->cancelled != NULL)
+		t->gone = t->cancelled(t->arg);
 	return t->gone;
 }
 
@@ -410,9 +419,8 @@ http_stop(void)
 }
 
 static bool
-set_options(struct http *h)
+set_options(CURL *e)
 {
-	CURL *e = h->easy;
 	bool ok = true;
 
 #define SET(option, value)                                                     \
@@ -468,7 +476,7 @@ http_open_with(const struct http_options *options)
 		return NULL;
 	h->connect_ms = options->connect_ms;
 	h->easy = curl_easy_init();
-	if (h->easy == NULL || !set_options(h)) {
+	if (h->easy == NULL || !set_options(h->easy)) {
 		http_close(h);
 		return NULL;
 	}
@@ -480,8 +488,8 @@ http_close(struct http *h)
 {
 	if (h == NULL)
 		return;
-	if (h->easy != NULL)
-		curl_easy_cleanup(h->easy);
+	curl_easy_cleanup(h->easy);
+	curl_easy_cleanup(h->signer);
 	free(h);
 }
 
@@ -563,68 +571,54 @@ smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* curl_easy_perform()'s verdict in our words. */
-static enum outcome
-judge_result(const struct transfer *t, CURLcode rc, struct problem *p)
+static enum http_end
+judge_result(const struct transfer *t, CURLcode rc)
 {
-	p->detail = rc == CURLE_OK ? NULL : curl_easy_strerror(rc);
 	if (rc == CURLE_OK)
-		return OUTCOME_SAVED;
+		return HTTP_WHOLE;
 	if (t->gone)
-		return fail(p, OUTCOME_SLOW,
-		    "The caller went away before the answer came.");
+		return HTTP_GONE;
 	if (t->too_big)
-		return fail(p, OUTCOME_TOO_BIG,
-		    "The image has more bytes than this service takes. Ask "
-		    "for a smaller width, height or scale.");
-	if (t->no_memory || rc == CURLE_OUT_OF_MEMORY)
-		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+		return HTTP_TOO_BIG;
+	if (t->no_memory)
+		return HTTP_NO_MEMORY;
 	if (t->address_refused)
-		return fail(p, OUTCOME_UPSTREAM,
-		    "Grafana's name leads to an address that no Grafana has. "
-		    "Look at its DNS entry.");
+		return HTTP_BAD_ADDRESS;
 	if (t->flooded)
-		return fail(p, OUTCOME_UPSTREAM,
-		    "The answer has far too many headers. Look at what "
-		    "answers at Grafana's address.");
+		return HTTP_FLOODED;
 	switch (rc) {
+	case CURLE_OUT_OF_MEMORY:
+		return HTTP_NO_MEMORY;
 	case CURLE_OPERATION_TIMEDOUT:
-		return fail(p, OUTCOME_SLOW, NULL);
+		return HTTP_SLOW;
 	case CURLE_COULDNT_RESOLVE_HOST:
-		return fail(p, OUTCOME_UPSTREAM,
-		    "Grafana's name cannot be looked up. Ask whoever runs "
-		    "this service to look at its DNS.");
+		return HTTP_NO_NAME;
 	case CURLE_COULDNT_CONNECT:
-		return fail(p, OUTCOME_UPSTREAM,
-		    "Grafana cannot be reached. See whether it runs.");
+		return HTTP_NO_CONNECTION;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CONNECT_ERROR:
-		return fail(p, OUTCOME_UPSTREAM,
-		    "Grafana's certificate or TLS is not as it should be. Ask "
-		    "whoever runs this service to look at tls_ca_file.");
+		return HTTP_BAD_TLS;
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
-		return fail(p, OUTCOME_UPSTREAM,
-		    "The connection to Grafana broke before its answer was "
-		    "whole. Try again; else look at Grafana's log.");
+		return HTTP_BROKEN;
 	default:
-		return fail(p, OUTCOME_UPSTREAM, NULL);
+		return HTTP_FAILED;
 	}
 }
 
-static enum outcome
+static enum http_end
 transfer(struct http *h, struct transfer *t, struct problem *p)
 {
-	CURL *e = h->easy;
-	int64_t left = t->question->max_ms;
+	CURL *e = t->easy;
+	int64_t left = t->max_ms;
 	long status = 0;
 	bool ok = true;
 	CURLcode rc;
 
 	if (left <= 0)
-		return fail(p, OUTCOME_SLOW, NULL);
+		return HTTP_SLOW;
 	SET(CURLOPT_TIMEOUT_MS, (long)left);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, h->connect_ms));
 	SET(CURLOPT_OPENSOCKETDATA, t);
@@ -632,14 +626,54 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 	SET(CURLOPT_HEADERDATA, t);
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_XFERINFODATA, t);
-#undef SET
 	if (!ok)
-		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+		return HTTP_NO_MEMORY;
 	rc = curl_easy_perform(e);
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
 	t->answer->status = (int)status;
-	p->upstream = (int)status;
-	return judge_result(t, rc, p);
+	p->detail = rc == CURLE_OK ? NULL : curl_easy_strerror(rc);
+	return judge_result(t, rc);
+}
+
+/* What it means when Grafana was asked. */
+static enum outcome
+judge_end(enum http_end end, struct problem *p)
+{
+	static const struct {
+		enum outcome outcome;
+		const char *why;
+	} means[HTTP_END_COUNT] = {
+		[HTTP_WHOLE] = { OUTCOME_SAVED, NULL },
+		[HTTP_SLOW] = { OUTCOME_SLOW, NULL },
+		[HTTP_GONE] = { OUTCOME_SLOW,
+		    "The caller went away before the answer came." },
+		[HTTP_TOO_BIG] = { OUTCOME_TOO_BIG,
+		    "The image has more bytes than this service takes. Ask "
+		    "for a smaller width, height or scale." },
+		[HTTP_NO_MEMORY] = { OUTCOME_INTERNAL, "There is no memory." },
+		[HTTP_BAD_ADDRESS] = { OUTCOME_UPSTREAM,
+		    "Grafana's name leads to an address that no Grafana has. "
+		    "Look at its DNS entry." },
+		[HTTP_FLOODED] = { OUTCOME_UPSTREAM,
+		    "The answer has far too many headers. Look at what "
+		    "answers at Grafana's address." },
+		[HTTP_NO_NAME] = { OUTCOME_UPSTREAM,
+		    "Grafana's name cannot be looked up. Ask whoever runs "
+		    "this service to look at its DNS." },
+		[HTTP_NO_CONNECTION] = { OUTCOME_UPSTREAM,
+		    "Grafana cannot be reached. See whether it runs." },
+		[HTTP_BAD_TLS] = { OUTCOME_UPSTREAM,
+		    "Grafana's certificate or TLS is not as it should be. Ask "
+		    "whoever runs this service to look at tls_ca_file." },
+		[HTTP_BROKEN] = { OUTCOME_UPSTREAM,
+		    "The connection to Grafana broke before its answer was "
+		    "whole. Try again; else look at Grafana's log." },
+		[HTTP_FAILED] = { OUTCOME_UPSTREAM, NULL },
+	};
+
+	if (end == HTTP_WHOLE)
+		return OUTCOME_SAVED;
+	return fail(p, means[end].outcome, means[end].why);
 }
 
 /* The method and what goes with it; "json" is NULL for a GET. */
@@ -662,10 +696,15 @@ static enum outcome
 ask(struct http *h, const struct http_question *q, const struct buf *json,
     struct http_answer *a, struct problem *p)
 {
-	struct transfer t = { .question = q, .answer = a };
+	struct transfer t = { .easy = h->easy,
+		.origin = q->origin,
+		.max_ms = q->max_ms,
+		.cancelled = q->cancelled,
+		.arg = q->arg,
+		.answer = a };
 	struct curl_slist *headers = NULL;
 	struct curl_slist *connect_to = make_connect_to(q->origin);
-	enum outcome o;
+	enum http_end end = HTTP_NO_MEMORY;
 	struct buf url;
 	bool ok;
 
@@ -678,8 +717,9 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, connect_to) ==
 		 CURLE_OK &&
 	     curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
-	o = ok ? transfer(h, &t, p)
-	       : fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	if (ok)
+		end = transfer(h, &t, p);
+	p->upstream = a->status;
 	/* nothing of this request stays in the handle */
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, NULL);
@@ -688,7 +728,108 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	curl_slist_free_all(headers);
 	curl_slist_free_all(connect_to);
 	buf_free(&url);
-	return o;
+	return judge_end(end, p);
+}
+
+/*
+ * Signed
+ */
+
+/*
+ * The digest of the body, which S3 wants said and signed: libcurl before 8.0
+ * never says it, and Swift and Ceph refuse what does not.
+ */
+static bool
+add_digest(struct curl_slist **headers, const struct http_order *order)
+{
+	unsigned char digest[DIGEST_BYTES];
+	char hex[DIGEST_HEX_ROOM];
+	const struct buf *body = order->body;
+
+	if (!digest_make(digest, body == NULL ? "" : buf_str(body),
+		body == NULL ? 0 : body->len))
+		return false;
+	digest_hex(hex, digest);
+	return add_header(headers, "x-amz-content-sha256", hex);
+}
+
+static bool
+set_headers(struct curl_slist **headers, const struct http_order *order)
+{
+	const char *const *line;
+	struct curl_slist *longer;
+
+	for (line = order->headers; *line != NULL; line++) {
+		longer = curl_slist_append(*headers, *line);
+		if (longer == NULL)
+			return false;
+		*headers = longer;
+	}
+	return add_digest(headers, order);
+}
+
+static bool
+set_order(CURL *e, const struct http_order *order, struct curl_slist **headers)
+{
+	bool ok = set_headers(headers, order);
+	struct buf url;
+
+	buf_init(&url, SIZE_MAX / 2);
+	ok = ok && buf_puts(&url, order->origin->url) &&
+	     buf_puts(&url, order->target);
+	SET(CURLOPT_URL, url.bytes);
+	SET(CURLOPT_HTTPHEADER, *headers);
+	SET(CURLOPT_CUSTOMREQUEST, order->method);
+	/* else its answer's body is waited for */
+	if (strcmp(order->method, "HEAD") == 0)
+		SET(CURLOPT_NOBODY, 1L);
+	SET(CURLOPT_AWS_SIGV4, order->key->scope);
+	SET(CURLOPT_USERNAME, order->key->id);
+	SET(CURLOPT_PASSWORD, order->key->secret);
+	/* not CURLOPT_UPLOAD, which waits for a "100 Continue" each time that
+	 * cannot be turned off: 7.88 signs an "Expect:" that it does not send
+	 */
+	if (order->body != NULL) {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body->len);
+		SET(CURLOPT_POSTFIELDS, buf_str(order->body));
+	}
+#undef SET
+	buf_free(&url);
+	return ok;
+}
+
+enum http_end
+http_send(struct http *h, const struct http_order *order, struct http_answer *a,
+    struct problem *p)
+{
+	struct transfer t = {
+		.origin = order->origin, .max_ms = order->max_ms, .answer = a
+	};
+	struct curl_slist *headers = NULL;
+	enum http_end end = HTTP_NO_MEMORY;
+	CURL *e;
+
+	if (h->signer == NULL) {
+		h->signer = curl_easy_init();
+		if (h->signer == NULL || !set_options(h->signer)) {
+			curl_easy_cleanup(h->signer);
+			h->signer = NULL;
+			return HTTP_NO_MEMORY;
+		}
+	}
+	t.easy = e = h->signer;
+	if (set_order(e, order, &headers))
+		end = transfer(h, &t, p);
+	/* nor of this one; HTTPGET also forgets the body */
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(e, CURLOPT_USERNAME, NULL);
+	curl_easy_setopt(e, CURLOPT_PASSWORD, NULL);
+	curl_easy_setopt(e, CURLOPT_URL, NULL);
+	curl_slist_free_all(headers);
+	return end;
 }
 
 enum outcome

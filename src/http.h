@@ -22,7 +22,8 @@
  *
  * No redirect is followed, no proxy of the environment used, no encoding
  * undone, no cookie kept; sizes are counted as they arrive and each address is
- * judged when it is connected to.
+ * judged when it is connected to.  What is signed goes over connections of its
+ * own.
  */
 struct http;
 
@@ -60,8 +61,9 @@ struct http_question {
 
 struct http_answer {
 	int status;
-	struct buf body;       /* the bytes as sent */
-	char location[2048];   /* "" when there was none, or a longer one */
+	struct buf body;     /* the bytes as sent */
+	char location[2048]; /* "" when there was none, or a longer one */
+	bool has_etag;
 	int64_t date;          /* seconds since 1970, -1: none or unreadable */
 	int64_t last_modified; /* the same */
 	long retry_after;      /* seconds, -1: none or unreadable */
@@ -85,11 +87,55 @@ enum outcome http_get(struct http *, const struct http_question *,
 enum outcome http_post(struct http *, const struct http_question *,
     struct http_answer *, struct problem *);
 
+/* How a transfer ended, for whoever has words of its own for that. */
+enum http_end {
+	HTTP_WHOLE, /* a whole answer came, whatever its status is */
+	HTTP_SLOW,  /* not within max_ms or the caller's deadline */
+	HTTP_GONE,  /* nobody waits any more */
+	HTTP_TOO_BIG,
+	HTTP_NO_MEMORY,
+	HTTP_BAD_ADDRESS, /* see http_address_allowed() */
+	HTTP_FLOODED,     /* with header lines */
+	HTTP_NO_NAME,     /* it cannot be looked up */
+	HTTP_NO_CONNECTION,
+	HTTP_BAD_TLS,
+	HTTP_BROKEN, /* before the answer was whole */
+	HTTP_FAILED, /* otherwise */
+	HTTP_END_COUNT
+};
+
+/* Who signs, by AWS's Signature Version 4. */
+struct http_key {
+	const char *scope; /* "aws:amz:REGION:s3", for CURLOPT_AWS_SIGV4 */
+	const char *id;
+	const char *secret;
+};
+
+/* A signed request to an object store. */
+struct http_order {
+	const struct origin *origin;
+	const char *method;         /* "PUT", "GET", "HEAD" or "DELETE" */
+	const char *target;         /* "/bucket/key" of [0-9A-Za-z._~/-] only:
+				       libcurl before 8.14 signs others wrongly */
+	const char *const *headers; /* "Name: value" lines, then NULL */
+	const struct buf *body;     /* PUT's */
+	const struct http_key *key;
+	int64_t max_ms; /* from now to the last byte */
+};
+
+/*
+ * Send it once.  The answer is the caller's, as in http_get(); its body is cut
+ * off by HTTP_TOO_BIG, its status then holds.  problem->detail is libcurl's
+ * word, nothing else in the problem is touched.
+ */
+enum http_end http_send(struct http *, const struct http_order *,
+    struct http_answer *, struct problem *);
+
 /*
  * May a connection to that address be made?  Loopback, private and public
- * addresses: yes.  Those that no Grafana has (this network, link-local and so
- * the metadata services of clouds, multicast, reserved, and all of these inside
- * IPv6's embedded forms): no.
+ * addresses: yes.  Those that no Grafana and no object store has (this network,
+ * link-local and so the metadata services of clouds, multicast, reserved, and
+ * all of these inside IPv6's embedded forms): no.
  */
 bool http_address_allowed(const struct sockaddr *);
 

@@ -21,8 +21,8 @@ struct pictures {
 };
 
 struct pictures *
-pictures_open(
-    const struct settings *settings, struct metrics *metrics, FILE *complaints)
+pictures_open(const struct settings *settings, struct store *store,
+    struct metrics *metrics)
 {
 	struct pictures *s = calloc(1, sizeof(*s));
 	size_t i;
@@ -32,10 +32,10 @@ pictures_open(
 		return NULL;
 	s->settings = settings;
 	s->metrics = metrics;
-	s->store = store_open(settings, complaints);
+	s->store = store;
 	s->checker = checker_open();
 	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
-	ok = s->store != NULL && s->checker != NULL && s->turns != NULL;
+	ok = s->checker != NULL && s->turns != NULL;
 	for (i = 0; ok && i < settings->grafana_count; i++) {
 		s->turns[i] = turns_open((int)settings->max_renders);
 		ok = s->turns[i] != NULL;
@@ -57,7 +57,6 @@ pictures_close(struct pictures *s)
 		turns_close(s->turns[i]);
 	free(s->turns);
 	checker_close(s->checker);
-	store_close(s->store);
 	free(s);
 }
 
@@ -71,16 +70,18 @@ pictures_stop(struct pictures *s)
 }
 
 bool
-pictures_renew(struct pictures *s, const struct picture *p)
+pictures_renew(struct pictures *s, const struct picture *p, struct http *http,
+    int64_t left_ms)
 {
-	return store_renew(s->store, p->key, p->bytes);
+	return store_renew(s->store, p->key, p->bytes, http, left_ms);
 }
 
 /* Check what came, and keep the picture that is in it; "name" is NULL for one
  * that is named by its content. */
 static enum outcome
 check_and_keep(struct pictures *s, struct picture *p, const char *name,
-    const void *image, size_t len)
+    const void *image, size_t len, struct http *http,
+    const struct caller *caller)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
@@ -92,10 +93,11 @@ check_and_keep(struct pictures *s, struct picture *p, const char *name,
 	o = checker_clean(
 	    s->checker, &clean, &p->size, image, len, &limits, &p->problem);
 	if (o == OUTCOME_SAVED && name == NULL)
-		o = store_put(s->store, p->key, &clean, &p->problem);
+		o = store_put(s->store, p->key, &clean, http,
+		    caller_left_ms(caller), &p->problem);
 	else if (o == OUTCOME_SAVED)
-		o = store_put_upload(
-		    s->store, p->key, name, &clean, &p->problem);
+		o = store_put_upload(s->store, p->key, name, &clean, http,
+		    caller_left_ms(caller), &p->problem);
 	p->bytes = clean.len;
 	if (o == OUTCOME_SAVED)
 		metrics_saved(s->metrics, clean.len);
@@ -204,29 +206,18 @@ pictures_make(struct pictures *s, struct picture *p,
 	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &answer, order, http);
 	if (p->outcome == OUTCOME_SAVED)
-		p->outcome = check_and_keep(
-		    s, p, NULL, buf_str(&answer.body), answer.body.len);
+		p->outcome = check_and_keep(s, p, NULL, buf_str(&answer.body),
+		    answer.body.len, http, order->caller);
 	http_answer_free(&answer);
 }
 
 void
 pictures_keep(struct pictures *s, struct picture *p, const char *name,
-    const void *image, size_t len)
+    const void *image, size_t len, struct http *http,
+    const struct caller *caller)
 {
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
-	p->outcome = check_and_keep(s, p, name, image, len);
-}
-
-const char *
-pictures_store_health(struct pictures *s)
-{
-	return store_health(s->store);
-}
-
-int64_t
-pictures_free_bytes(struct pictures *s)
-{
-	return store_free_bytes(s->store);
+	p->outcome = check_and_keep(s, p, name, image, len, http, caller);
 }

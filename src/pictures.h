@@ -19,10 +19,9 @@
  */
 struct pictures;
 
-/* NULL when it cannot work; complaints say why.  Settings and metrics are
- * borrowed. */
+/* NULL when there is no memory.  All three are borrowed. */
 struct pictures *pictures_open(
-    const struct settings *, struct metrics *, FILE *complaints);
+    const struct settings *, struct store *, struct metrics *);
 void pictures_close(struct pictures *);
 
 /* Those who wait for a turn are told to stop. */
@@ -55,14 +54,11 @@ void pictures_make(struct pictures *, struct picture *,
 
 /* Keep a picture that somebody else made, under the name that it brought. */
 void pictures_keep(struct pictures *, struct picture *, const char *name,
-    const void *image, size_t len);
-
-/* The store's health and what it has left: see store.h. */
-const char *pictures_store_health(struct pictures *);
-int64_t pictures_free_bytes(struct pictures *);
+    const void *image, size_t len, struct http *, const struct caller *);
 
 /* Is that picture still kept?  Its time is renewed first, so that no purge
  * removes it while its address is given out. */
-bool pictures_renew(struct pictures *, const struct picture *);
+bool pictures_renew(
+    struct pictures *, const struct picture *, struct http *, int64_t left_ms);
 
 #endif

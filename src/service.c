@@ -13,6 +13,7 @@
 #include "pictures.h"
 #include "reply.h"
 #include "state.h"
+#include "store.h"
 
 #include <arpa/inet.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@
 
 struct service {
 	const struct settings *settings;
+	struct store *store;
 	struct pictures *pictures;
 	struct flight *flight;
 	struct state *state;
@@ -56,16 +58,19 @@ service_open(const struct settings *settings, FILE *complaints)
 	if (s == NULL)
 		return NULL;
 	s->settings = settings;
-	s->metrics = metrics_open(settings, complaints);
-	if (s->metrics != NULL)
-		s->pictures = pictures_open(settings, s->metrics, complaints);
-	if (s->pictures != NULL) {
-		s->health = health_open(settings);
+	/* the store first: the state is in it */
+	s->store = store_open(settings, complaints);
+	if (s->store != NULL) {
 		s->state = state_open(settings, complaints);
+		s->metrics = metrics_open(settings, complaints);
+		s->health = health_open(settings);
 		s->flight = flight_open(
 		    sizeof(struct picture), settings->reuse_seconds * 1000);
 	}
-	if (s->state == NULL || s->flight == NULL || s->health == NULL) {
+	if (s->metrics != NULL)
+		s->pictures = pictures_open(settings, s->store, s->metrics);
+	if (s->state == NULL || s->pictures == NULL || s->flight == NULL ||
+	    s->health == NULL) {
 		service_close(s);
 		return NULL;
 	}
@@ -82,6 +87,7 @@ service_close(struct service *s)
 	pictures_close(s->pictures);
 	health_close(s->health);
 	metrics_close(s->metrics);
+	store_close(s->store);
 	free(s);
 }
 
@@ -188,7 +194,8 @@ is_still_kept(void *arg, const void *result)
 {
 	const struct visit *v = arg;
 
-	return pictures_renew(v->service->pictures, result);
+	return pictures_renew(
+	    v->service->pictures, result, v->http, caller_left_ms(v->caller));
 }
 
 static enum outcome
@@ -232,8 +239,8 @@ keep_upload(struct visit *v, const struct body *body)
 	if (p->outcome == OUTCOME_SAVED)
 		p->outcome = request_upload_body(v->envp, body, &p->problem);
 	if (p->outcome == OUTCOME_SAVED)
-		pictures_keep(
-		    v->service->pictures, p, name, body->bytes, body->len);
+		pictures_keep(v->service->pictures, p, name, body->bytes,
+		    body->len, v->http, v->caller);
 }
 
 static void
@@ -334,7 +341,7 @@ warn_of_little_room(struct service *s)
 
 	if (min == 0 || (warned != 0 && now - warned < WARN_EVERY_MS))
 		return;
-	left = pictures_free_bytes(s->pictures);
+	left = store_free_bytes(s->store);
 	if (left >= 0 && left / 2 < min &&
 	    atomic_compare_exchange_strong(&s->warned_ms, &warned, now))
 		log_warning("The store's file system has less than twice "
@@ -349,7 +356,7 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 	size_t count = s->settings->grafana_count;
 	const char **words = calloc(count, sizeof(*words));
 	struct wellbeing w = {
-		.store = pictures_store_health(s->pictures),
+		.store = store_health(s->store),
 		.grafana_count = count,
 		.grafana = s->settings->grafana,
 		.words = words,
@@ -378,7 +385,7 @@ tell(struct service *s, struct http *http, enum request_about about,
 		return;
 	}
 	buf_init(&text, REPLY_MAX);
-	metrics_write(s->metrics, &text, pictures_free_bytes(s->pictures));
+	metrics_write(s->metrics, &text, store_free_bytes(s->store));
 	reply_text(b, "text/plain; version=0.0.4; charset=utf-8", &text);
 	buf_free(&text);
 }

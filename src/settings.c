@@ -20,7 +20,7 @@
 enum kind {
 	NUMBER,
 	CHOICE,
-	TEXT,
+	WORD,
 	SECRET,
 	FOLDER,
 	STORE,
@@ -46,11 +46,11 @@ static const struct row table[] = {
 	{ "public_url", ADDRESS, AT(public_url), NULL, 0, 0, NULL, NULL },
 	{ "store", STORE, AT(store), "/var/lib/grafana-images/saved-images", 0, 0, NULL, NULL },
 	{ "s3_endpoint", ADDRESS, AT(s3_endpoint), "", 0, 0, NULL, NULL },
-	{ "s3_region", TEXT, AT(s3_region), "", 0, 0, NULL, NULL },
+	{ "s3_region", WORD, AT(s3_region), "", 0, 0, NULL, NULL },
 	{ "s3_access_key_id", SECRET, AT(s3_access_key_id), "", 0, 0, NULL, NULL },
 	{ "s3_secret_access_key_file", FOLDER, AT(s3_secret_access_key_file), "", 0, 0, NULL, NULL },
 	{ "s3_style", CHOICE, AT(s3_virtual_style), "path", 0, 0, "path", "virtual" },
-	{ "s3_acl", TEXT, AT(s3_acl), "", 0, 0, NULL, NULL },
+	{ "s3_acl", WORD, AT(s3_acl), "", 0, 0, NULL, NULL },
 	{ "state", FOLDER, AT(state), "", 0, 0, NULL, NULL },
 	{ "workers", NUMBER, AT(workers), "64", 1, 4096, NULL, NULL },
 	{ "max_renders", NUMBER, AT(max_renders), "16", 1, 4096, NULL, NULL },
@@ -176,6 +176,20 @@ read_text(char **to, const char *value, const struct source *from)
 	return true;
 }
 
+/* What becomes part of a signature or a header. */
+static bool
+read_word(char **to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	if (value[strspn(value, plain)] != '\0')
+		return complain(from, row->name, value,
+		    "a word of letters, digits, - and _ is allowed");
+	return read_text(to, value, from);
+}
+
 static bool
 read_path(char **to, const struct row *row, const char *value,
     const struct source *from)
@@ -195,6 +209,21 @@ read_path(char **to, const struct row *row, const char *value,
 	return ok;
 }
 
+/* A segment of the path that some server or proxy would take out. */
+static bool
+has_dots(const char *path)
+{
+	size_t len;
+
+	for (; *path != '\0'; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		if ((len == 1 && path[0] == '.') ||
+		    (len == 2 && path[0] == '.' && path[1] == '.'))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A folder, or s3://BUCKET[/PREFIX] of the characters that need no encoding in
  * a signed request (libcurl before 8.14 signs others wrongly).
@@ -206,6 +235,9 @@ read_store(char **to, const struct row *row, const char *value,
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "abcdefghijklmnopqrstuvwxyz0123456789._~-/";
 	const char *bucket = value + 5;
+	size_t len = strlen(value);
+	char *whole;
+	bool ok;
 
 	if (*value == '\0')
 		return complain(from, row->name, value,
@@ -213,11 +245,15 @@ read_store(char **to, const struct row *row, const char *value,
 	if (strncmp(value, "s3://", 5) != 0)
 		return read_path(to, row, value, from);
 	if (*bucket == '\0' || *bucket == '/' ||
-	    bucket[strspn(bucket, plain)] != '\0' || strstr(bucket, "//"))
+	    bucket[strspn(bucket, plain)] != '\0' || strstr(bucket, "//") ||
+	    has_dots(bucket))
 		return complain(from, row->name, value,
 		    "s3://BUCKET/PREFIX of letters, digits and ._~-/ "
 		    "is allowed");
-	return read_text(to, value, from);
+	whole = strndup(value, len - (value[len - 1] == '/'));
+	ok = whole != NULL ? read_text(to, whole, from) : no_memory(from);
+	free(whole);
+	return ok;
 }
 
 static bool
@@ -389,7 +425,8 @@ read_value(struct settings *s, const struct row *row, const char *value,
 		return read_number(to, row, value, from);
 	case CHOICE:
 		return read_choice(to, row, value, from);
-	case TEXT:
+	case WORD:
+		return read_word(to, row, value, from);
 	case SECRET:
 		return read_text(to, value, from);
 	case FOLDER:
@@ -553,6 +590,90 @@ set_defaults(struct settings *s, FILE *complaints)
 	return ok;
 }
 
+/*
+ * A bucket
+ */
+
+static bool
+ends_in(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len > n && strcmp(text + len - n, end) == 0;
+}
+
+/* The region that an endpoint signs for, where its host's name tells. */
+static char *
+region_of(const char *host)
+{
+	const char *end = strstr(host, ".amazonaws.com"), *start = end;
+
+	if (ends_in(host, ".r2.cloudflarestorage.com"))
+		return strdup("auto");
+	if (end == NULL || strncmp(host, "s3.", 3) != 0)
+		return strdup("us-east-1");
+	while (start > host && start[-1] != '.')
+		start--;
+	if (start == host) /* s3.amazonaws.com */
+		return strdup("us-east-1");
+	return strndup(start, (size_t)(end - start));
+}
+
+/* Amazon's own where only a region is set; the region that goes with it. */
+static bool
+complete_s3(struct settings *s, FILE *complaints)
+{
+	struct source from = { .complaints = complaints };
+	struct place place;
+	const char *why;
+	bool ok;
+
+	if (!settings_store_is_s3(s))
+		return true;
+	if (s->s3_endpoint == NULL && s->s3_region != NULL &&
+	    asprintf(&s->s3_endpoint, "https://s3.%s.amazonaws.com%s",
+		s->s3_region,
+		strncmp(s->s3_region, "cn-", 3) == 0 ? ".cn" : "") < 0) {
+		s->s3_endpoint = NULL;
+		return no_memory(&from);
+	}
+	if (s->s3_endpoint == NULL || s->s3_region != NULL)
+		return true;
+	ok = place_parse(&place, s->s3_endpoint, &why);
+	if (ok)
+		s->s3_region = region_of(place.host);
+	place_free(&place);
+	return s->s3_region != NULL || no_memory(&from);
+}
+
+static bool
+s3_is_whole(const struct settings *s, const char *file, FILE *complaints)
+{
+	if (!settings_store_is_s3(s))
+		return true;
+	if (s->s3_endpoint == NULL) {
+		fprintf(complaints,
+		    "grafana-images: %s: the setting \"s3_endpoint\" is "
+		    "missing, which store = %s needs; add the line: "
+		    "s3_endpoint = https://s3.example.com, or, for Amazon's, "
+		    "s3_region = eu-central-1\n",
+		    file, s->store);
+		return false;
+	}
+	if ((s->s3_access_key_id == NULL) ==
+	    (s->s3_secret_access_key_file == NULL))
+		return true;
+	fprintf(complaints,
+	    "grafana-images: %s: the setting \"%s\" is missing: "
+	    "s3_access_key_id and s3_secret_access_key_file go together, or "
+	    "both come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in "
+	    "the environment\n",
+	    file,
+	    s->s3_access_key_id == NULL ? "s3_access_key_id"
+					: "s3_secret_access_key_file");
+	return false;
+}
+
 /* What no line can be blamed for: there is none. */
 static bool
 is_whole(const bool *given, const char *file, FILE *complaints)
@@ -589,7 +710,10 @@ settings_load(
 		if (strncmp(*envp, PREFIX, strlen(PREFIX)) == 0 &&
 		    strchr(*envp, '=') != NULL)
 			ok = read_variable(s, *envp, from) && ok;
-	return is_whole(given, path, complaints) && ok;
+	ok = is_whole(given, path, complaints) && ok;
+	/* a value that was refused has been complained of already */
+	return ok && complete_s3(s, complaints) &&
+	       s3_is_whole(s, path, complaints);
 }
 
 /* Where that row's string is. */
@@ -608,7 +732,7 @@ settings_free(struct settings *s)
 
 	for (i = 0; i < ROWS; i++)
 		switch (table[i].kind) {
-		case TEXT:
+		case WORD:
 		case SECRET:
 		case FOLDER:
 		case STORE:

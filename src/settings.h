@@ -30,8 +30,9 @@ struct settings {
 	struct origin *grafana; /* grafana_count of them, at least one */
 	size_t grafana_count;
 	char *public_url; /* no slash at the end */
-	char *store;
-	char *s3_endpoint; /* NULL: not set, here and below */
+	char *store;      /* no slash at the end */
+	/* NULL: not set, here and below; for a bucket these two are */
+	char *s3_endpoint;
 	char *s3_region;
 	char *s3_access_key_id;
 	char *s3_secret_access_key_file;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
 
+#include "bucket.h"
 #include "folder.h"
 
 #include <errno.h>
@@ -11,7 +12,8 @@
 
 struct store {
 	const struct settings *settings;
-	struct folder *folder;
+	struct folder *folder; /* NULL: the store is a bucket */
+	struct bucket *bucket;
 };
 
 struct store *
@@ -23,13 +25,10 @@ store_open(const struct settings *settings, FILE *complaints)
 		return NULL;
 	s->settings = settings;
 	if (settings_store_is_s3(settings))
-		fprintf(complaints,
-		    "grafana-images: store = %s: this version keeps images in "
-		    "a folder only\n",
-		    settings->store);
+		s->bucket = bucket_open(settings, complaints);
 	else
 		s->folder = folder_open(settings->store, complaints);
-	if (s->folder == NULL) {
+	if (s->folder == NULL && s->bucket == NULL) {
 		store_close(s);
 		return NULL;
 	}
@@ -42,6 +41,7 @@ store_close(struct store *s)
 	if (s == NULL)
 		return;
 	folder_close(s->folder);
+	bucket_close(s->bucket);
 	free(s);
 }
 
@@ -72,7 +72,7 @@ day_of(char day[STORE_DAY_LEN + 1], const char *key)
 
 enum outcome
 store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
-    struct problem *p)
+    struct http *http, int64_t left_ms, struct problem *p)
 {
 	char day[STORE_DAY_LEN + 1];
 	struct folder_file file = {
@@ -85,13 +85,16 @@ store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
 
 	if (!make_key(key, image))
 		return fail(p, OUTCOME_INTERNAL, NULL);
+	if (s->bucket != NULL)
+		return bucket_put(s->bucket, key, image, http, left_ms, p);
 	day_of(day, key);
 	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
 }
 
 enum outcome
 store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
-    const struct buf *image, struct problem *p)
+    const struct buf *image, struct http *http, int64_t left_ms,
+    struct problem *p)
 {
 	struct folder_file file = {
 		.folder = UPLOADS,
@@ -101,14 +104,19 @@ store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
 	};
 
 	snprintf(key, STORE_KEY_ROOM, UPLOADS "/%s.png", name);
+	if (s->bucket != NULL)
+		return bucket_put_new(s->bucket, key, image, http, left_ms, p);
 	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
 }
 
 bool
-store_renew(struct store *s, const char *key, size_t bytes)
+store_renew(struct store *s, const char *key, size_t bytes, struct http *http,
+    int64_t left_ms)
 {
 	char day[STORE_DAY_LEN + 1];
 
+	if (s->bucket != NULL)
+		return bucket_has(s->bucket, key, http, left_ms);
 	day_of(day, key);
 	return folder_renew(s->folder, day, STORE_DIGITS(key), bytes);
 }
@@ -116,12 +124,14 @@ store_renew(struct store *s, const char *key, size_t bytes)
 int64_t
 store_free_bytes(struct store *s)
 {
-	return folder_free_bytes(s->folder);
+	return s->bucket != NULL ? -1 : folder_free_bytes(s->folder);
 }
 
 const char *
 store_health(struct store *s)
 {
+	if (s->bucket != NULL)
+		return bucket_health(s->bucket);
 	if (folder_is_ready(s->folder, s->settings->min_free_bytes))
 		return "ok";
 	return errno == ENOSPC ? "full" : "cannot be written";

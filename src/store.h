@@ -7,11 +7,13 @@
 
 #include "buf.h"
 #include "digest.h"
+#include "http.h"
 #include "outcome.h"
 #include "settings.h"
 
 /*
- * Keeping images under names that are their own SHA-256, by day.
+ * Keeping images under names that are their own SHA-256, by day, in a folder or
+ * a bucket.
  */
 struct store;
 
@@ -29,26 +31,31 @@ void store_close(struct store *);
 #define STORE_DIGITS(key) ((key) + STORE_DAY_LEN + 1)
 
 /*
- * Keep an image, durably.  OUTCOME_SAVED, OUTCOME_STORE_FULL,
- * OUTCOME_STORE_FAILED or OUTCOME_INTERNAL.
+ * Keep an image, durably; a bucket is reached by "http" and within "left_ms".
+ * OUTCOME_SAVED, OUTCOME_STORE_FULL, OUTCOME_STORE_FAILED,
+ * OUTCOME_INTERNAL, or OUTCOME_SLOW when that time ran out.
  */
 enum outcome store_put(struct store *, char key[STORE_KEY_ROOM],
-    const struct buf *image, struct problem *);
+    const struct buf *image, struct http *, int64_t left_ms, struct problem *);
 
 /*
  * Keep an image under the name that its sender chose, as "uploads/NAME.png".
  * The same outcomes, or OUTCOME_EXISTS when other bytes have that name.
  */
 enum outcome store_put_upload(struct store *, char key[STORE_KEY_ROOM],
-    const char *name, const struct buf *image, struct problem *);
+    const char *name, const struct buf *image, struct http *, int64_t left_ms,
+    struct problem *);
 
 /* What the store has left, in bytes; -1 where that cannot be told. */
 int64_t store_free_bytes(struct store *);
 
-/* "ok", or a constant phrase: why nothing could be kept now. */
+/* "ok", or a constant phrase: why nothing could be kept now; of a bucket, what
+ * became of the last image. */
 const char *store_health(struct store *);
 
-/* Is that image, of so many bytes, still there?  Its time is renewed. */
-bool store_renew(struct store *, const char *key, size_t bytes);
+/* Is that image, of so many bytes, still there?  Its time is renewed, which a
+ * bucket cannot. */
+bool store_renew(struct store *, const char *key, size_t bytes, struct http *,
+    int64_t left_ms);
 
 #endif
