@@ -4,6 +4,8 @@
  */
 #include "commands.h"
 
+#include "bucket.h"
+#include "http.h"
 #include "name.h"
 #include "origin.h"
 #include "removal.h"
@@ -17,7 +19,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define TRIES 3 /* NFS: a folder's descriptor may be stale */
+#define BUCKET_PATIENCE_MS 15000
+#define TRIES              3 /* NFS: a folder's descriptor may be stale */
 
 extern char **environ;
 
@@ -30,7 +33,9 @@ struct key {
 struct job {
 	const struct settings *settings;
 	struct place public_url;
-	int store;
+	int store;             /* a folder, or -1 */
+	struct bucket *bucket; /* or NULL */
+	struct http *http;     /* to ask the bucket by */
 	unsigned removed, malformed, missing, failed;
 };
 
@@ -145,11 +150,36 @@ remove_once(int store, const char *in, const char *name)
 	return got == REMOVAL_DONE;
 }
 
+/* A bucket does not tell an object that was not there from one that is gone. */
+static bool
+remove_object(struct job *job, const char *in, const char *name)
+{
+	char key[sizeof("YYYY-MM-DD/") + NAME_ROOM];
+	struct problem p = { 0 };
+
+	snprintf(key, sizeof(key), "%s%s%s", strcmp(in, ".") == 0 ? "" : in,
+	    strcmp(in, ".") == 0 ? "" : "/", name);
+	if (bucket_remove(job->bucket, key, job->http, BUCKET_PATIENCE_MS,
+		&p) == OUTCOME_SAVED) {
+		printf("removed %s, if it was there\n", key);
+		job->removed++;
+		return true;
+	}
+	fprintf(stderr, "grafana-images: %s/%s: cannot be removed: %s\n",
+	    job->settings->store, key,
+	    p.why == NULL ? "the bucket did not answer" : p.why);
+	job->failed++;
+	return false;
+}
+
 /* Remove it there; false: it was not there, or could not be removed. */
 static bool
 remove_from(struct job *job, const char *in, const char *name)
 {
 	int try;
+
+	if (job->bucket != NULL)
+		return remove_object(job, in, name);
 
 	for (try = 1; try <= TRIES; try++) {
 		if (remove_once(job->store, in, name)) {
@@ -212,6 +242,12 @@ remove_one(struct job *job, const char *text)
 		job->malformed++;
 		return;
 	}
+	if (key.folder[0] == '\0' && job->bucket != NULL) {
+		say(text, "a bucket is not searched: give the day, too, as in "
+			  "YYYY-MM-DD/SHA256.png");
+		job->malformed++;
+		return;
+	}
 	if (key.folder[0] == '\0')
 		remove_from_all_days(job, key.name);
 	else
@@ -240,6 +276,36 @@ remove_all(struct job *job, int argc, char *argv[])
 	return job->missing > 0 ? EX_NOINPUT : EX_OK;
 }
 
+/* Open the store that the settings name; false when it cannot be used. */
+static bool
+open_store(struct job *job)
+{
+	if (!settings_store_is_s3(job->settings)) {
+		job->store = removal_open_store(job->settings->store);
+		if (job->store < 0)
+			fprintf(stderr, "grafana-images: store = %s: %s\n",
+			    job->settings->store, strerrordesc_np(errno));
+		return job->store >= 0;
+	}
+	if (!http_start(job->settings, stderr))
+		return false;
+	job->http = http_open(job->settings);
+	job->bucket = bucket_open(job->settings, stderr);
+	return job->http != NULL && job->bucket != NULL;
+}
+
+static void
+close_store(struct job *job)
+{
+	if (job->store >= 0)
+		close(job->store);
+	bucket_close(job->bucket);
+	if (job->http != NULL) {
+		http_close(job->http);
+		http_stop();
+	}
+}
+
 int
 remove_run(const char *file, int argc, char *argv[])
 {
@@ -253,28 +319,14 @@ remove_run(const char *file, int argc, char *argv[])
 	if (!settings_load(&settings, file, environ, stderr) ||
 	    !place_parse(&job.public_url, settings.public_url, &why))
 		goto out;
-	status = EX_UNAVAILABLE;
-	if (settings_store_is_s3(&settings)) {
-		fprintf(stderr,
-		    "grafana-images: store = %s: this version takes images "
-		    "back from a folder only; remove the object with a tool "
-		    "for buckets\n",
-		    settings.store);
-		goto out;
-	}
 	status = EX_NOPERM;
 	if (!owner_become(&settings))
 		goto out;
 	status = EX_NOINPUT;
-	job.store = removal_open_store(settings.store);
-	if (job.store < 0)
-		fprintf(stderr, "grafana-images: store = %s: %s\n",
-		    settings.store, strerrordesc_np(errno));
-	else
+	if (open_store(&job))
 		status = remove_all(&job, argc, argv);
 out:
-	if (job.store >= 0)
-		close(job.store);
+	close_store(&job);
 	place_free(&job.public_url);
 	settings_free(&settings);
 	return status;

@@ -843,3 +843,39 @@ def test_a_gateway_killed_in_the_middle_leaves_no_promise_unkept(
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda _: post(another()), range(16)))
     assert all(r.status == 200 and is_in(rgw, r) for r in replies)
+
+
+# Taking back
+
+
+def remove(service, *addresses):
+    return subprocess.run([service.program, "remove", *addresses],
+                          capture_output=True, text=True)
+
+
+def test_an_image_is_taken_back_by_its_address(start, post, service, store):
+    start()
+    answer = post()
+    assert is_kept(store, answer)
+    out = remove(service, answer.json["pubImg"])
+    assert (out.returncode, out.stderr) == (0, "")
+    assert "removed " in out.stdout and "max-age=86400" in out.stdout
+    assert store.objects == {} and store.trouble == []
+
+
+def test_what_is_no_address_of_ours_is_never_asked_to_be_removed(
+        start, service, store):
+    start()
+    for text in ("https://elsewhere.example/2026-01-02/%s.png" % ("a" * 64),
+                 "../../other/key", "a" * 64):
+        assert remove(service, text).returncode == 65
+    assert [r for r in store.requests if r.method == "DELETE"] == []
+
+
+def test_a_bucket_that_refuses_to_remove_is_said(start, post, service, store):
+    start()
+    saved = post()
+    store.script.append(answer(403, "AccessDenied"))
+    out = remove(service, saved.json["pubImg"])
+    assert out.returncode == 74
+    assert "cannot be removed" in out.stderr
