@@ -364,6 +364,13 @@ has_room(struct folder *f, size_t len, int64_t min_free_bytes)
 bool
 folder_is_ready(struct folder *f, int64_t min_free_bytes)
 {
+	struct stat st;
+
+	/* one that was removed under our hands may still be written, it says */
+	if (fstat(f->fd, &st) != 0 || st.st_nlink == 0) {
+		errno = ENOENT;
+		return false;
+	}
 	return faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
 	       has_room(f, 0, min_free_bytes);
 }

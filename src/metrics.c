@@ -13,8 +13,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Another layout is another file: processes of two versions may run at once. */
+/* Another layout is another file: processes of two versions may run at once.
+ * So with the size of "struct counters", this changes too. */
 #define LAYOUT        "1"
+#define LAYOUT_BYTES  4688
 #define PROCESSES_MAX 512
 
 /* Upper bounds in milliseconds; what is above them all is in +Inf alone. */
@@ -44,10 +46,13 @@ struct counters {
 	struct gauges in_flight[PROCESSES_MAX];
 };
 
+_Static_assert(sizeof(struct counters) == LAYOUT_BYTES, "see LAYOUT");
+
 struct metrics {
 	const struct settings *settings;
 	struct counters *counters;
-	struct gauges *mine; /* one of counters->in_flight */
+	struct gauges *mine; /* one of counters->in_flight, or "spare" */
+	struct gauges spare; /* when all of those are taken */
 	int fd;              /* -1: counters are this process's own */
 };
 
@@ -81,7 +86,8 @@ is_alive(const struct metrics *m, int place)
 	       lock.l_type != F_UNLCK;
 }
 
-/* A place of our own; what a killed process left in it is forgotten. */
+/* A place of our own; what a killed process left in it is forgotten.  Without
+ * one (there are more processes, or no locks here) only we know of ours. */
 static void
 take_place(struct metrics *m)
 {
@@ -89,13 +95,11 @@ take_place(struct metrics *m)
 
 	while (m->fd >= 0 && place < PROCESSES_MAX && !lock_place(m->fd, place))
 		place++;
-	if (place == PROCESSES_MAX)
-		place = PROCESSES_MAX - 1; /* shared: better than none */
-	m->mine = &m->counters->in_flight[place];
-	if (place < PROCESSES_MAX - 1) {
-		atomic_store(&m->mine->requests, 0);
-		atomic_store(&m->mine->renders, 0);
-	}
+	m->mine = &m->spare;
+	if (place < PROCESSES_MAX)
+		m->mine = &m->counters->in_flight[place];
+	atomic_store(&m->mine->requests, 0);
+	atomic_store(&m->mine->renders, 0);
 }
 
 /* Room on the disk first: writing to a mapped page that finds none is death by
@@ -126,11 +130,14 @@ metrics_open(const struct settings *settings, FILE *complaints)
 	m->settings = settings;
 	m->fd = state_open_file(settings, "metrics." LAYOUT);
 	p = map_file(m->fd);
-	if (p == MAP_FAILED && m->fd >= 0) {
+	/* for a bucket there is no folder to share */
+	if (p == MAP_FAILED &&
+	    (settings->state != NULL || !settings_store_is_s3(settings)))
 		fprintf(complaints,
 		    "grafana-images: warning: metrics cannot be shared: %s; "
 		    "each process counts for itself\n",
 		    strerrordesc_np(errno));
+	if (p == MAP_FAILED && m->fd >= 0) {
 		close(m->fd);
 		m->fd = -1;
 	}
@@ -219,7 +226,9 @@ add_up(struct metrics *m, uint64_t *requests, uint64_t *renders)
 	uint32_t a, b;
 	int i;
 
-	*requests = *renders = 0;
+	/* 0 unless it is what we count in */
+	*requests = atomic_load(&m->spare.requests);
+	*renders = atomic_load(&m->spare.renders);
 	for (i = 0; i < PROCESSES_MAX; i++) {
 		a = atomic_load(&m->counters->in_flight[i].requests);
 		b = atomic_load(&m->counters->in_flight[i].renders);
@@ -302,7 +311,8 @@ metrics_write(struct metrics *m, struct buf *b, int64_t free_bytes)
 	write_outcomes(b, "requests_total", "Requests, by what became of them.",
 	    c->requests);
 	write_outcomes(b, "renders_total",
-	    "Renders asked of Grafana, by what became of them.", c->renders);
+	    "Renders asked of Grafana, by its answers; saved: a picture.",
+	    c->renders);
 	write_histogram(
 	    b, "request_seconds", "From a request to its answer.", &c->request);
 	write_histogram(b, "render_seconds",

@@ -816,15 +816,36 @@ settings_print(const struct settings *s, FILE *out)
 	}
 }
 
+/* In quotes, and no value can end them. */
+static void
+print_quoted(const struct settings *s, const struct row *row, FILE *out)
+{
+	char *value = NULL, *p;
+	size_t len;
+	FILE *f = open_memstream(&value, &len);
+
+	fputc('"', out);
+	if (f != NULL) {
+		print_value(s, row, f);
+		fclose(f);
+	}
+	for (p = value; p != NULL && *p != '\0'; p++) {
+		if (*p == '"' || *p == '\\')
+			fputc('\\', out);
+		fputc(*p, out);
+	}
+	fputc('"', out);
+	free(value);
+}
+
 void
 settings_print_line(const struct settings *s, FILE *out)
 {
 	size_t i;
 
 	for (i = 0; i < ROWS; i++) {
-		fprintf(out, " %s=\"", table[i].name);
-		print_value(s, &table[i], out);
-		fputc('"', out);
+		fprintf(out, " %s=", table[i].name);
+		print_quoted(s, &table[i], out);
 	}
 }
 
