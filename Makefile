@@ -19,7 +19,7 @@ comma    := ,
 BUILD    := build$(if $(SAN),/$(firstword $(subst $(comma), ,$(SAN))))
 PYTEST   ?= /usr/bin/python3 -m pytest
 
-PACKAGES := libfcgi libcurl json-c libdeflate zlib libcrypto libssl
+PACKAGES := libfcgi libcurl json-c libdeflate zlib libcrypto libssl libseccomp
 PKG      := $(filter-out libfcgi,$(PACKAGES)) # Debian's libfcgi-dev has no .pc
 LIBS      = $(shell pkg-config --libs $(PKG)) -lfcgi -lpthread
 

@@ -14,6 +14,7 @@
 
 #include "notify.h"
 #include "reply.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -281,6 +282,8 @@ prepare(struct responder *r)
 static void
 say_that_we_serve(void)
 {
+	fprintf(
+	    stderr, "grafana-images: serves, sandbox %s\n", sandbox_level());
 	if (!notify_ready())
 		fprintf(stderr,
 		    "grafana-images: cannot say to NOTIFY_SOCKET that it "
