@@ -4,7 +4,6 @@
  */
 #include "reply.h"
 
-#include <json-c/json.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,45 +45,39 @@ head(struct buf *b, int status, const char *type)
 	    status, phrase, type);
 }
 
-/* The object as one line of text; it is given up either way.  Without memory
- * the buffer has failed: a reply is whole or none. */
-static void
-body(struct buf *b, struct json_object *object)
-{
-	const char *text = NULL;
-
-	if (object != NULL)
-		text = json_object_to_json_string_ext(object,
-		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (text != NULL)
-		buf_printf(b, "\r\n%s\n", text);
-	else
-		b->failed = true;
-	json_object_put(object);
-}
+/*
+ * JSON (RFC 8259), straight into the buffer, which remembers a failure: a
+ * reply is whole or none.  json-c gives half a text when memory runs out.
+ */
 
 static void
-member(struct json_object *object, const char *name, struct json_object *value)
+json_string(struct buf *b, const char *name, const char *text)
 {
-	/* on no memory the member is missing: the rest still helps */
-	if (object == NULL || value == NULL ||
-	    json_object_object_add(object, name, value) != 0)
-		json_object_put(value);
+	bool first = b->len > 0 && b->bytes[b->len - 1] == '{';
+
+	buf_printf(b, "%s\"%s\":\"", first ? "" : ",", name);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_printf(b, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			buf_printf(b, "\\u%04x", (unsigned)*text);
+		else
+			buf_add(b, text, 1);
+	}
+	buf_puts(b, "\"");
 }
 
 void
 reply_saved(struct buf *b, const struct saved *s, bool created)
 {
-	struct json_object *object = json_object_new_object();
-
 	head(b, created ? 201 : 200, "application/json");
-	member(object, "pubImg", json_object_new_string(s->address));
-	member(object, "width", json_object_new_int64(s->width));
-	member(object, "height", json_object_new_int64(s->height));
-	member(object, "bytes", json_object_new_int64((int64_t)s->bytes));
+	buf_puts(b, "\r\n{");
+	json_string(b, "pubImg", s->address);
+	buf_printf(b, ",\"width\":%lu,\"height\":%lu,\"bytes\":%zu",
+	    (unsigned long)s->width, (unsigned long)s->height, s->bytes);
 	if (*s->panel != '\0')
-		member(object, "panel", json_object_new_string(s->panel));
-	body(b, object);
+		json_string(b, "panel", s->panel);
+	buf_puts(b, "}\n");
 }
 
 /* Does the Accept header (RFC 9110, 12.5.1) name JSON, not only "anything"? */
@@ -127,7 +120,6 @@ reply_refused(struct buf *b, const struct refusal *r)
 	const char *word = outcome_word(r->outcome);
 	const char *title = outcome_title(r->outcome);
 	const char *advice = outcome_advice(r->outcome);
-	struct json_object *object;
 
 	head(b, status,
 	    json ? "application/problem+json" : "text/plain; charset=utf-8");
@@ -138,11 +130,10 @@ reply_refused(struct buf *b, const struct refusal *r)
 		buf_printf(b, "\r\n%s: %s. %s\n", word, title, r->why);
 	if (!json)
 		return;
-	object = json_object_new_object();
-	member(object, "title", json_object_new_string(title));
-	member(object, "status", json_object_new_int(status));
-	member(object, "detail",
-	    json_object_new_string(r->why == NULL ? advice : r->why));
-	member(object, "outcome", json_object_new_string(word));
-	body(b, object);
+	buf_puts(b, "\r\n{");
+	json_string(b, "title", title);
+	buf_printf(b, ",\"status\":%d", status);
+	json_string(b, "detail", r->why == NULL ? advice : r->why);
+	json_string(b, "outcome", word);
+	buf_puts(b, "}\n");
 }

@@ -259,6 +259,8 @@ reply_picture(struct buf *b, const struct visit *v)
 	buf_printf(&address, "%s/%s", v->service->settings->public_url, p->key);
 	saved.address = buf_str(&address);
 	reply_saved(b, &saved, v->upload);
+	/* no address is worse than no reply */
+	b->failed = b->failed || address.failed;
 	buf_free(&address);
 }
 
