@@ -1,6 +1,7 @@
 # make              the program, at build/grafana-images
 # make run          the whole thing on this machine: prints an address that opens
 # make test         every test (installs the Debian packages that it needs)
+# make torture      each call that can fail fails, in turn: minutes
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
 # make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
@@ -90,6 +91,13 @@ $(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(shell pkg-config --libs cairo fontconfig libdeflate libcrypto) -lm
 
+# For LD_PRELOAD.  Never sanitized itself; a sanitizer keeps malloc to itself.
+$(BUILD)/nth.so: tests/faults/nth.c
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra $(if $(WERROR),-Werror) -fvisibility=hidden -fPIC -shared \
+	  $(if $(SAN),-DNTH_KEEPS_MALLOC) -o $@ $<
+
 run: deps
 	$(MAKE) all build/grafana-standin
 	PORT=$(PORT) GRAFANA='$(GRAFANA)' TOKEN_FILE='$(TOKEN_FILE)' tests/run
@@ -104,9 +112,13 @@ check: $(UNITS) $(BUILD)/grafana-images
 	BUILD=$(BUILD) prove --timer $(UNITS) $(if $(SAN),,$(LINTS))
 
 # The stand-in is never sanitized: it must keep up with what is.
-e2e: $(BUILD)/grafana-images
+e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
 	$(MAKE) SAN= build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
+
+torture: $(BUILD)/grafana-images $(BUILD)/nth.so
+	$(MAKE) SAN= build/grafana-standin
+	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/torture.py
 
 test: deps-test
 	$(MAKE) WERROR=1 check e2e
@@ -129,11 +141,11 @@ deb:
 	rm -rf build/deb
 
 format:
-	clang-format -i src/*.[ch] cgi/*.[ch] tests/unit/*.[ch] tests/standin/*.[ch]
+	clang-format -i src/*.[ch] cgi/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e test install deb format clean
+.PHONY: all run deps deps-test check e2e test torture install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)
