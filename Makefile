@@ -1,6 +1,7 @@
 # make              the program, at build/grafana-images
 # make run          the whole thing on this machine: prints an address that opens
 # make test         every test (installs the Debian packages that it needs)
+# make fuzz         T=NAME SECONDS=N: one of tests/fuzz
 # make torture      each call that can fail fails, in turn: minutes
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
@@ -51,6 +52,9 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test
 HELPERS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%.o, \
             $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
 STANDIN  := $(patsubst tests/standin/%.c,$(BUILD)/standin/%.o,$(wildcard tests/standin/*.c))
+FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS  := $(patsubst %,$(BUILD)/fuzz/replay_%,$(FUZZ))
+ORACLE   := $(BUILD)/unit/png_oracle.o
 LINTS    := $(wildcard tests/lint/*.sh)
 
 # make V=1 shows the commands whole
@@ -82,6 +86,19 @@ $(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(SRC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
 
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) -c -o $@ $<
+
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(ORACLE) $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lpng
+
 $(BUILD)/standin/%.o: tests/standin/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -108,8 +125,8 @@ deps:
 deps-test:
 	tests/deps test
 
-check: $(UNITS) $(BUILD)/grafana-images
-	BUILD=$(BUILD) prove --timer $(UNITS) $(if $(SAN),,$(LINTS))
+check: $(UNITS) $(REPLAYS) $(BUILD)/grafana-images
+	BUILD=$(BUILD) prove --timer $(UNITS) $(REPLAYS) $(if $(SAN),,$(LINTS))
 
 # The stand-in is never sanitized: it must keep up with what is.
 e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
@@ -119,6 +136,15 @@ e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
 torture: $(BUILD)/grafana-images $(BUILD)/nth.so
 	$(MAKE) SAN= build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/torture.py
+
+# What it finds is in build/fuzz/found; put it into tests/fuzz/corpus/NAME.
+SECONDS ?= 60
+fuzz:
+	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz \
+	  build/fuzz/fuzz/fuzz_$(T)
+	mkdir -p build/fuzz/found build/fuzz/corpus/$(T)
+	build/fuzz/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -print_final_stats=1 -timeout=10 \
+	  -artifact_prefix=build/fuzz/found/ build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 
 test: deps-test
 	$(MAKE) WERROR=1 check e2e
@@ -146,6 +172,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e test torture install deb format clean
+.PHONY: all run deps deps-test check e2e test torture fuzz install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)
