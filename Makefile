@@ -1,6 +1,8 @@
 # make              the program, at build/grafana-images
 # make run          the whole thing on this machine: prints an address that opens
 # make test         every test (installs the Debian packages that it needs)
+# make fuzz         T=NAME SECONDS=N: one of tests/fuzz
+# make torture      each call that can fail fails, in turn: minutes
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
 # make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
@@ -19,7 +21,7 @@ comma    := ,
 BUILD    := build$(if $(SAN),/$(firstword $(subst $(comma), ,$(SAN))))
 PYTEST   ?= /usr/bin/python3 -m pytest
 
-PACKAGES := libfcgi libcurl json-c libdeflate zlib libcrypto libssl
+PACKAGES := libfcgi libcurl json-c libdeflate zlib libcrypto libssl libseccomp
 PKG      := $(filter-out libfcgi,$(PACKAGES)) # Debian's libfcgi-dev has no .pc
 LIBS      = $(shell pkg-config --libs $(PKG)) -lfcgi -lpthread
 
@@ -50,6 +52,9 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test
 HELPERS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%.o, \
             $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
 STANDIN  := $(patsubst tests/standin/%.c,$(BUILD)/standin/%.o,$(wildcard tests/standin/*.c))
+FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS  := $(patsubst %,$(BUILD)/fuzz/replay_%,$(FUZZ))
+ORACLE   := $(BUILD)/unit/png_oracle.o
 LINTS    := $(wildcard tests/lint/*.sh)
 
 # make V=1 shows the commands whole
@@ -81,6 +86,19 @@ $(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(SRC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
 
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) -c -o $@ $<
+
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(ORACLE) $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lpng
+
 $(BUILD)/standin/%.o: tests/standin/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -89,6 +107,13 @@ $(BUILD)/standin/%.o: tests/standin/%.c
 $(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(shell pkg-config --libs cairo fontconfig libdeflate libcrypto) -lm
+
+# For LD_PRELOAD.  Never sanitized itself; a sanitizer keeps malloc to itself.
+$(BUILD)/nth.so: tests/faults/nth.c
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra $(if $(WERROR),-Werror) -fvisibility=hidden -fPIC -shared \
+	  $(if $(SAN),-DNTH_KEEPS_MALLOC) -o $@ $<
 
 run: deps
 	$(MAKE) all build/grafana-standin
@@ -100,17 +125,30 @@ deps:
 deps-test:
 	tests/deps test
 
-check: $(UNITS) $(BUILD)/grafana-images
-	BUILD=$(BUILD) prove --timer $(UNITS) $(if $(SAN),,$(LINTS))
+check: $(UNITS) $(REPLAYS) $(BUILD)/grafana-images
+	BUILD=$(BUILD) prove --timer $(UNITS) $(REPLAYS) $(if $(SAN),,$(LINTS))
 
 # The stand-in is never sanitized: it must keep up with what is.
-e2e: $(BUILD)/grafana-images
+e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
 	$(MAKE) SAN= build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
 
 # The script for hubot, by itself
 hubot:
 	$(PYTEST) -p no:cacheprovider -q tests/hubot
+
+torture: $(BUILD)/grafana-images $(BUILD)/nth.so
+	$(MAKE) SAN= build/grafana-standin
+	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/torture.py
+
+# What it finds is in build/fuzz/found; put it into tests/fuzz/corpus/NAME.
+SECONDS ?= 60
+fuzz:
+	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz \
+	  build/fuzz/fuzz/fuzz_$(T)
+	mkdir -p build/fuzz/found build/fuzz/corpus/$(T)
+	build/fuzz/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -print_final_stats=1 -timeout=10 \
+	  -artifact_prefix=build/fuzz/found/ build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 
 test: deps-test
 	$(MAKE) WERROR=1 check e2e hubot
@@ -133,11 +171,11 @@ deb:
 	rm -rf build/deb
 
 format:
-	clang-format -i src/*.[ch] cgi/*.[ch] tests/unit/*.[ch] tests/standin/*.[ch]
+	clang-format -i src/*.[ch] cgi/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e hubot test install deb format clean
+.PHONY: all run deps deps-test check e2e hubot test torture fuzz install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)

@@ -15,12 +15,14 @@
 #include "log.h"
 #include "notify.h"
 #include "reply.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -79,6 +81,58 @@ fastcgi_is_listening(void)
 }
 
 /*
+ * libfcgi asserts that there is memory, which would end all requests for want
+ * of a few bytes for one.  While one of its functions runs that can ask for
+ * memory, a failed assertion comes back here instead and costs that connection
+ * (and what the library had just allocated: at most one buffer of 8 KB).
+ */
+static _Thread_local jmp_buf *asserted;
+
+void __assert_fail(const char *, const char *, unsigned, const char *)
+    __attribute__((noreturn));
+
+/* assert(3)'s own, in the C library's place; it takes no lock before. */
+__attribute__((visibility("default"))) void
+__assert_fail(const char *assertion, const char *file, unsigned line,
+    const char *function)
+{
+	if (asserted != NULL)
+		longjmp(*asserted, 1);
+	fprintf(stderr, "grafana-images: %s:%u: %s: \"%s\" does not hold\n",
+	    file, line, function, assertion);
+	abort();
+}
+
+static int
+accept_request(FCGX_Request *request)
+{
+	jmp_buf here;
+	int rc = -1;
+
+	if (setjmp(here) == 0) {
+		asserted = &here;
+		rc = FCGX_Accept_r(request);
+	}
+	asserted = NULL;
+	return rc;
+}
+
+/* How many bytes; 0 at the end, -1 when there was no memory. */
+static int
+read_piece(char *piece, int room, FCGX_Stream *in)
+{
+	jmp_buf here;
+	int n = -1;
+
+	if (setjmp(here) == 0) {
+		asserted = &here;
+		n = FCGX_GetStr(piece, room, in);
+	}
+	asserted = NULL;
+	return n;
+}
+
+/*
  * One request
  */
 
@@ -91,7 +145,7 @@ read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
 	char piece[8192];
 	int n;
 
-	while ((n = FCGX_GetStr(piece, sizeof(piece), in)) > 0) {
+	while ((n = read_piece(piece, sizeof(piece), in)) > 0) {
 		if (body->over || (size_t)n > max - b->len) {
 			body->over = true;
 			drained += (size_t)n;
@@ -102,7 +156,7 @@ read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
 			break;
 		}
 	}
-	body->broken = body->broken || FCGX_GetError(in) != 0;
+	body->broken = body->broken || n < 0 || FCGX_GetError(in) != 0;
 	body->bytes = buf_str(b);
 	body->len = b->len;
 	explicit_bzero(piece, sizeof(piece));
@@ -153,7 +207,7 @@ serve_connection(const struct responder *r, struct http *http, int fd)
 	}
 	request.ipcFd = fd;
 	request.keepConnection = 1;
-	if (FCGX_Accept_r(&request) == 0) {
+	if (accept_request(&request) == 0) {
 		answer(r, http, &caller, &request);
 		request.keepConnection = 1;
 		FCGX_Finish_r(&request);
@@ -284,6 +338,8 @@ prepare(struct responder *r)
 static void
 say_that_we_serve(void)
 {
+	fprintf(
+	    stderr, "grafana-images: serves, sandbox %s\n", sandbox_level());
 	if (!notify_ready())
 		fprintf(stderr,
 		    "grafana-images: cannot say to NOTIFY_SOCKET that it "
@@ -340,6 +396,6 @@ fastcgi_serve(struct service *service, const struct settings *settings)
 		    strerrordesc_np(errno));
 		return EX_OSERR;
 	}
-	log_start(settings, "off");
+	log_start(settings, sandbox_level());
 	return run(&r);
 }

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "gateway.h"
 #include "http.h"
+#include "sandbox.h"
 #include "service.h"
 #include "settings.h"
 #include "version.h"
@@ -101,7 +102,9 @@ serve(
 	}
 	service = service_open(&settings, stderr);
 	if (service != NULL)
-		status = gateway(service, &settings);
+		status = sandbox_enter(&settings, stderr)
+			     ? gateway(service, &settings)
+			     : EX_CONFIG;
 	service_close(service);
 	http_stop();
 out:

@@ -6,7 +6,6 @@
 
 #include "version.h"
 
-#include <json-c/json.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,45 +47,39 @@ head(struct buf *b, int status, const char *type)
 	    status, phrase, type);
 }
 
-/* The object as one line of text; it is given up either way.  Without memory
- * the buffer has failed: a reply is whole or none. */
-static void
-body(struct buf *b, struct json_object *object)
-{
-	const char *text = NULL;
-
-	if (object != NULL)
-		text = json_object_to_json_string_ext(object,
-		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (text != NULL)
-		buf_printf(b, "\r\n%s\n", text);
-	else
-		b->failed = true;
-	json_object_put(object);
-}
+/*
+ * JSON (RFC 8259), straight into the buffer, which remembers a failure: a
+ * reply is whole or none.  json-c gives half a text when memory runs out.
+ */
 
 static void
-member(struct json_object *object, const char *name, struct json_object *value)
+json_string(struct buf *b, const char *name, const char *text)
 {
-	/* on no memory the member is missing: the rest still helps */
-	if (object == NULL || value == NULL ||
-	    json_object_object_add(object, name, value) != 0)
-		json_object_put(value);
+	bool first = b->len > 0 && b->bytes[b->len - 1] == '{';
+
+	buf_printf(b, "%s\"%s\":\"", first ? "" : ",", name);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_printf(b, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			buf_printf(b, "\\u%04x", (unsigned)*text);
+		else
+			buf_add(b, text, 1);
+	}
+	buf_puts(b, "\"");
 }
 
 void
 reply_saved(struct buf *b, const struct saved *s, bool created)
 {
-	struct json_object *object = json_object_new_object();
-
 	head(b, created ? 201 : 200, "application/json");
-	member(object, "pubImg", json_object_new_string(s->address));
-	member(object, "width", json_object_new_int64(s->width));
-	member(object, "height", json_object_new_int64(s->height));
-	member(object, "bytes", json_object_new_int64((int64_t)s->bytes));
+	buf_puts(b, "\r\n{");
+	json_string(b, "pubImg", s->address);
+	buf_printf(b, ",\"width\":%lu,\"height\":%lu,\"bytes\":%zu",
+	    (unsigned long)s->width, (unsigned long)s->height, s->bytes);
 	if (*s->panel != '\0')
-		member(object, "panel", json_object_new_string(s->panel));
-	body(b, object);
+		json_string(b, "panel", s->panel);
+	buf_puts(b, "}\n");
 }
 
 /* Does the Accept header (RFC 9110, 12.5.1) name JSON, not only "anything"? */
@@ -129,7 +122,6 @@ reply_refused(struct buf *b, const struct refusal *r)
 	const char *word = outcome_word(r->outcome);
 	const char *title = outcome_title(r->outcome);
 	const char *advice = outcome_advice(r->outcome);
-	struct json_object *object;
 
 	head(b, status,
 	    json ? "application/problem+json" : "text/plain; charset=utf-8");
@@ -140,34 +132,32 @@ reply_refused(struct buf *b, const struct refusal *r)
 		buf_printf(b, "\r\n%s: %s. %s\n", word, title, r->why);
 	if (!json)
 		return;
-	object = json_object_new_object();
-	member(object, "title", json_object_new_string(title));
-	member(object, "status", json_object_new_int(status));
-	member(object, "detail",
-	    json_object_new_string(r->why == NULL ? advice : r->why));
-	member(object, "outcome", json_object_new_string(word));
-	body(b, object);
+	buf_puts(b, "\r\n{");
+	json_string(b, "title", title);
+	buf_printf(b, ",\"status\":%d", status);
+	json_string(b, "detail", r->why == NULL ? advice : r->why);
+	json_string(b, "outcome", word);
+	buf_puts(b, "}\n");
 }
 
 void
 reply_health(struct buf *b, const struct wellbeing *w)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *grafana = json_object_new_object();
 	size_t i;
 
 	head(b, w->ok ? 200 : 503, "application/json");
 	if (!w->ok)
 		buf_printf(b, "Retry-After: %ld\r\n", w->retry_seconds);
+	buf_puts(b, "\r\n{");
+	json_string(b, "status", w->ok ? "ok" : "bad");
+	json_string(b, "store", w->store);
+	buf_puts(b, ",\"grafana\":{");
 	for (i = 0; i < w->grafana_count; i++)
-		member(grafana, w->grafana[i].url,
-		    json_object_new_string(w->words[i]));
-	member(object, "status", json_object_new_string(w->ok ? "ok" : "bad"));
-	member(object, "store", json_object_new_string(w->store));
-	member(object, "grafana", grafana);
-	member(object, "sandbox", json_object_new_string(w->sandbox));
-	member(object, "version", json_object_new_string(VERSION));
-	body(b, object);
+		json_string(b, w->grafana[i].url, w->words[i]);
+	buf_puts(b, "}");
+	json_string(b, "sandbox", w->sandbox);
+	json_string(b, "version", VERSION);
+	buf_puts(b, "}\n");
 }
 
 void

@@ -4,7 +4,8 @@
  */
 #include "request.h"
 
-#include <json-c/json.h>
+#include "scan.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,32 +97,7 @@ length_agrees(char *const envp[], size_t len)
 	return strtoull(length, NULL, 10) == len;
 }
 
-static enum outcome
-read_member(char **to, struct json_object *root, struct problem *p)
-{
-	struct json_object *member;
-	const char *url;
-
-	if (!json_object_is_type(root, json_type_object))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The JSON is not an object. Send {\"imageUrl\": \"…\"}.");
-	if (!json_object_object_get_ex(root, "imageUrl", &member))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The JSON has no \"imageUrl\". Send {\"imageUrl\": "
-		    "\"…\"} with the address of a panel.");
-	if (!json_object_is_type(member, json_type_string))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The \"imageUrl\" is not a string. Put the address of "
-		    "the panel in quotes.");
-	url = json_object_get_string(member);
-	*to = strdup(url);
-	if (*to == NULL)
-		return fail_errno(p, OUTCOME_INTERNAL, NULL);
-	return OUTCOME_SAVED;
-}
-
-/* Is there "\\u0000" in a string?  json-c cuts a member's name off there, and
- * would find "imageUrl" where there is none. */
+/* Is there "\\u0000" in a string? */
 static bool
 has_nul(const struct body *body)
 {
@@ -137,36 +113,83 @@ has_nul(const struct body *body)
 	return false;
 }
 
-/* One JSON value and blanks after it, nothing more (RFC 8259). */
-static struct json_object *
-parse(const struct body *body)
-{
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *root = NULL;
-	size_t end;
+/* What the walk through the body found. */
+struct found {
+	bool object;             /* it is one */
+	unsigned times;          /* that an "imageUrl" is in it */
+	struct scan_piece value; /* the last one's */
+};
 
-	if (tokener == NULL)
-		return NULL;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
-					    JSON_TOKENER_VALIDATE_UTF8 |
-					    JSON_TOKENER_ALLOW_TRAILING_CHARS);
-	root = json_tokener_parse_ex(tokener, body->bytes, (int)body->len);
-	end = json_tokener_get_parse_end(tokener);
-	for (; root != NULL && end < body->len; end++)
-		if (memchr(" \t\r\n", body->bytes[end], 4) == NULL) {
-			json_object_put(root);
-			root = NULL;
-		}
-	json_tokener_free(tokener);
-	return root;
+static bool
+is_image_url(const struct scan *s, const struct scan_piece *key)
+{
+	static const char wanted[] = "imageUrl";
+	char name[sizeof(wanted)];
+	size_t len;
+
+	return scan_decode(s, key, name, sizeof(name), &len) &&
+	       len == sizeof(wanted) - 1 && memcmp(name, wanted, len) == 0;
+}
+
+/* All of it, so that what is taken is one whole JSON value in UTF-8 (RFC
+ * 8259).  Asks for no memory: json-c does not look whether it got some. */
+static bool
+walk(struct scan *s, struct found *f)
+{
+	struct scan_piece piece = scan_next(s);
+	bool is_value = false;
+
+	f->object = piece.kind == SCAN_OBJECT;
+	while (piece.kind != SCAN_END && piece.kind != SCAN_BROKEN) {
+		if (is_value)
+			f->value = piece;
+		is_value = f->object && piece.kind == SCAN_KEY &&
+			   s->depth == 1 && is_image_url(s, &piece);
+		f->times += is_value;
+		piece = scan_next(s);
+	}
+	return piece.kind == SCAN_END;
+}
+
+static enum outcome
+read_member(
+    char **to, const struct scan *s, const struct found *f, struct problem *p)
+{
+	size_t room = f->value.end - f->value.start + 1, len;
+
+	if (!f->object)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The JSON is not an object. Send {\"imageUrl\": \"…\"}.");
+	if (f->times == 0)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The JSON has no \"imageUrl\". Send {\"imageUrl\": "
+		    "\"…\"} with the address of a panel.");
+	/* which of them counts, programs do not agree on */
+	if (f->times > 1)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The JSON has more than one \"imageUrl\". Send one.");
+	if (f->value.kind != SCAN_STRING)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The \"imageUrl\" is not a string. Put the address of "
+		    "the panel in quotes.");
+	*to = malloc(room);
+	if (*to == NULL)
+		return fail_errno(p, OUTCOME_INTERNAL, NULL);
+	if (scan_decode(s, &f->value, *to, room, &len))
+		return OUTCOME_SAVED;
+	free(*to);
+	*to = NULL;
+	return fail(p, OUTCOME_MALFORMED,
+	    "The \"imageUrl\" has half a character in it. Send the address "
+	    "as Grafana shows it.");
 }
 
 static enum outcome
 read_body(
     char **to, char *const envp[], const struct body *body, struct problem *p)
 {
-	struct json_object *root;
-	enum outcome o;
+	struct found found = { 0 };
+	struct scan scan;
 
 	if (body->over)
 		return fail(p, OUTCOME_TOO_LARGE, NULL);
@@ -182,14 +205,12 @@ read_body(
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body has a NUL in it. Send the address as Grafana "
 		    "shows it.");
-	root = parse(body);
-	if (root == NULL)
+	scan_init(&scan, body->bytes, body->len);
+	if (!walk(&scan, &found))
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body is not JSON in UTF-8. Send {\"imageUrl\": "
 		    "\"…\"} with the address of a panel.");
-	o = read_member(to, root, p);
-	json_object_put(root);
-	return o;
+	return read_member(to, &scan, &found, p);
 }
 
 enum outcome

@@ -12,6 +12,7 @@
 #include "panel.h"
 #include "pictures.h"
 #include "reply.h"
+#include "sandbox.h"
 #include "state.h"
 #include "store.h"
 
@@ -280,6 +281,8 @@ reply_picture(struct buf *b, const struct visit *v)
 	buf_printf(&address, "%s/%s", v->service->settings->public_url, p->key);
 	saved.address = buf_str(&address);
 	reply_saved(b, &saved, v->upload);
+	/* no address is worse than no reply */
+	b->failed = b->failed || address.failed;
 	buf_free(&address);
 }
 
@@ -360,7 +363,7 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 		.grafana_count = count,
 		.grafana = s->settings->grafana,
 		.words = words,
-		.sandbox = "off",
+		.sandbox = sandbox_level(),
 		.retry_seconds = RETRY_SECONDS,
 	};
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * free() and realloc() for the whole process, that wipe.
+ *
+ * libfcgi reads each request into buffers of its own, the token with it, and
+ * frees them as they are; no option and no hook of it changes that.  Taking the
+ * C library's place (ld.so(8): the program's symbols come first) reaches it and
+ * every other library.  A sanitizer has taken that place already.
+ */
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) &&                   \
+    !defined(__SANITIZE_THREAD__)
+
+/* glibc's own, under the names that stay when these are taken. */
+void __libc_free(void *);
+
+__attribute__((visibility("default"))) void
+free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	__libc_free(p);
+}
+
+/* Never in place: what glibc's leaves behind when it moves is not wiped. */
+__attribute__((visibility("default"))) void *
+realloc(void *p, size_t size)
+{
+	size_t had = p == NULL ? 0 : malloc_usable_size(p);
+	void *q;
+
+	if (p != NULL && size == 0) {
+		free(p);
+		return NULL;
+	}
+	if (p != NULL && size <= had && size > had / 2)
+		return p;
+	q = malloc(size);
+	if (q == NULL)
+		return NULL;
+	if (p != NULL)
+		memcpy(q, p, had < size ? had : size);
+	free(p);
+	return q;
+}
+
+#endif

@@ -1,0 +1,172 @@
+"""What a crash or a broken disk leaves of the store.
+
+Calls are made to fail by strace, which is attached once the service runs.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from service import STORE, images, sanitized, until, user_of_its_own
+
+# How many of them one request makes, at least.
+CALLS = {"mkdirat": 1, "openat": 2, "write": 3, "fchmod": 1, "fsync": 3,
+         "linkat": 1, "utimensat": 0, "unlinkat": 0}
+STORING = ",".join(CALLS)
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+
+pytestmark = pytest.mark.skipif(
+    sanitized() or os.geteuid() != 0,
+    reason="strace is attached by root; a sanitizer's calls are its own")
+
+
+class Strace:
+    """strace on a running service, with these options."""
+
+    def __init__(self, service, *options):
+        self.output = os.path.join(service.dir, "strace")
+        self.process = subprocess.Popen(
+            ["strace", "-f", "-y", "-s", "32", "-o", self.output, *options,
+             "-p", str(service.pid)],
+            stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        assert "attached" in line, line
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stderr.close()
+
+    def lines(self):
+        with open(self.output) as f:
+            return f.read().splitlines()
+
+
+def inject(what):
+    return "-e", "trace=" + what.split(":")[0], "-e", "inject=" + what
+
+
+def check_store():
+    """What has a name is whole."""
+    for path in images():
+        with open(os.path.join(STORE, path), "rb") as f:
+            image = f.read()
+        assert path == "%s/%s.png" % (
+            path.split("/")[0], hashlib.sha256(image).hexdigest())
+    named = {name for _, _, names in os.walk(STORE) for name in names}
+    assert all(n in ("key", "metrics.1") or re.fullmatch(r"[0-9a-f]{64}\.png", n)
+               for n in named), named
+    return len(images())
+
+
+def killed(service, post, call, nth):
+    """Was it, at the n-th such call after it began to serve?"""
+    service.start(workers=1)
+    service.begin()
+    with Strace(service, *inject("%s:signal=SIGKILL:when=%d" % (call, nth))):
+        post()
+        until(lambda: service.process.poll() is not None or
+              service.records(), "it is dead, or has logged the request")
+    return service.process.poll() is not None
+
+
+@pytest.mark.parametrize("call", STORING.split(","))
+def test_killed_at_any_call_it_leaves_only_whole_images(
+        empty_store, service, post, call):
+    nth = 1
+    while killed(service, post, call, nth):
+        service.process = None
+        check_store()
+        service.start(workers=1)
+        assert post().status == 200
+        assert check_store() == 1
+        service.stop()
+        shutil.rmtree(STORE)
+        nth += 1
+    assert nth > CALLS[call]
+    service.stop()
+
+
+def test_all_is_on_the_disk_before_the_answer(empty_store, service, post):
+    service.start(workers=1)
+    with Strace(service, "-e", "trace=" + STORING) as strace:
+        assert post().status == 200
+        until(lambda: any("outcome=saved" in line or "ts=" in line
+                          for line in strace.lines()), "it is logged")
+        lines = strace.lines()
+
+    def first(pattern, after=-1):
+        for n, line in enumerate(lines):
+            if n > after and re.search(pattern, line):
+                return n
+        raise AssertionError("%s is not in:\n%s" % (pattern, "\n".join(lines)))
+
+    store, day = re.escape(STORE), re.escape(STORE + "/" + TODAY)
+    made = first(r'mkdirat\(\d+<%s>, "%s", 0711\) += 0' % (store, TODAY))
+    store_synced = first(r"fsync\(\d+<%s>\) += 0" % store, made)
+    opened = first(r"openat\(\d+<%s>.*O_TMPFILE" % day)
+    written = first(r'write\(\d+<%s/#.*"\\211PNG' % day, opened)
+    file_synced = first(r"fsync\(\d+<%s/#" % day, written)
+    linked = first(r"linkat\(AT_FDCWD.*%s>, \"[0-9a-f]{32}" % day, file_synced)
+    day_synced = first(r"fsync\(\d+<%s>\) += 0" % day, linked)
+    answered = first(r"write\(\d+<socket:", day_synced)
+    assert max(store_synced, day_synced) < answered
+    assert not any(re.search(r"write\(\d+<socket:", line)
+                   for line in lines[:day_synced])
+
+
+FAULTS = [
+    ("write:error=EDQUOT:when=1", 507, "store-full"),
+    ("write:error=ENOSPC:when=1", 507, "store-full"),
+    ("linkat:error=ENOSPC:when=1", 507, "store-full"),
+    ("write:error=EIO:when=1", 500, "store-failed"),
+    ("fsync:error=EIO:when=1", 500, "store-failed"),
+    ("fsync:error=EIO:when=2", 500, "store-failed"),
+    ("fsync:error=EIO:when=3", 500, "store-failed"),
+    ("mkdirat:error=EROFS", 500, "store-failed"),
+    ("openat:error=EMFILE", 500, "store-failed"),
+    ("openat:error=EROFS:when=3+", 500, "store-failed"),
+    ("write:error=EINTR:when=1", 200, "saved"),
+]
+
+
+@pytest.mark.parametrize("fault,status,outcome", FAULTS)
+def test_a_disk_that_fails_has_its_outcome_and_leaves_nothing_half(
+        empty_store, service, post, fault, status, outcome):
+    service.start(workers=1)
+    with Strace(service, *inject(fault)):
+        answer = post()
+    assert (answer.status, service.record()["outcome"]) == (status, outcome)
+    check_store()
+    assert post().status == 200
+    assert check_store() == 1
+
+
+def test_a_full_disk_is_store_full_and_recovers(empty_store, service, post):
+    os.mkdir(STORE, 0o711)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k,mode=0711",
+                    "store", STORE], check=True)
+    try:
+        if user_of_its_own():
+            shutil.chown(STORE, "daemon", "daemon")
+        service.start(min_free_bytes=0)
+        statuses = []
+        while not statuses or statuses[-1] == 200:
+            statuses.append(post("/d/uid?viewPanel=%d" % len(statuses)).status)
+        assert statuses[-1] == 507 and len(statuses) > 2
+        assert service.record(len(statuses))["outcome"] == "store-full"
+        assert check_store() == len(statuses) - 1
+        for path in images()[:2]:
+            os.unlink(os.path.join(STORE, path))
+        assert post("/d/uid?viewPanel=%d" % (len(statuses) - 1)).status == 200
+    finally:
+        service.stop()
+        subprocess.run(["umount", STORE], check=True)

@@ -1,0 +1,216 @@
+"""The confinement, from outside: what works in it, and what is said of it.
+
+What it forbids is in tests/unit/test_sandbox.c.
+"""
+
+import http.client
+import http.server
+import os
+import re
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from conftest import PANEL, TOKEN
+from service import PROGRAM, SOCKET, STORE, images, sanitized, until
+
+pytestmark = pytest.mark.skipif(
+    sanitized(), reason="a sanitizer cannot be confined")
+
+
+NAMED = []
+
+
+def status(service, name):
+    with open("/proc/%d/status" % service.pid) as f:
+        return re.search(r"^%s:\s*(\S+)" % name, f.read(), re.M).group(1)
+
+
+def test_it_is_confined_and_the_log_says_how(service):
+    service.stop()
+    service.begin()
+    service.start(workers=3)
+    assert (status(service, "Seccomp"), status(service, "NoNewPrivs")) == \
+        ("2", "1")
+    until(lambda: "sandbox landlock+seccomp" in service.text(), "it says so")
+
+
+def test_off_means_not_confined(service, post):
+    service.start(sandbox="off")
+    assert status(service, "Seccomp") == "0"
+    assert post().status == 200
+    until(lambda: "sandbox off" in service.text(True), "it says so")
+
+
+class Front(http.server.BaseHTTPRequestHandler):
+    """TLS in front of the stand-in."""
+
+    def do_GET(self):
+        c = http.client.HTTPConnection("127.0.0.1", self.server.behind)
+        c.request("GET", self.path, headers=dict(self.headers))
+        answer = c.getresponse()
+        body = answer.read()
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        c.close()
+
+    def log_message(self, *_):
+        pass
+
+
+class Quiet(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass  # who does not trust us hangs up
+
+
+@pytest.fixture(scope="module")
+def https(grafana, tmp_path_factory):
+    """Its address, and a file to trust it by."""
+    where = tmp_path_factory.mktemp("tls")
+    os.chmod(where, 0o755)
+    os.chmod(where.parent, 0o755)
+    cert, key = where / "cert.pem", where / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+         "/CN=secure.test", "-addext", "subjectAltName=DNS:secure.test",
+         "-keyout", key, "-out", cert], check=True, capture_output=True)
+    ca = "/etc/ca.pem"
+    with open(ca, "wb") as f:
+        f.write(cert.read_bytes())
+    server = Quiet(("127.0.0.1", 0), Front)
+    server.behind = grafana.port
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with open("/etc/hosts", "a") as f:
+        f.write("127.0.0.1 secure.test\n")
+    yield "https://secure.test:%d" % server.server_port, ca
+    server.shutdown()
+    server.server_close()
+
+
+def test_panels_are_saved_over_https_and_by_name(
+        empty_store, service, post, https):
+    url, ca = https
+    service.start(grafana=url, tls_ca_file=ca)
+    assert post(url + PANEL).status == 200
+    assert len(images()) == 1
+
+
+def test_a_certificate_of_somebody_else_is_upstream(service, post, https):
+    url, _ = https
+    service.start(grafana=url)
+    answer = post(url + PANEL)
+    assert (answer.status, answer.json["outcome"]) == (502, "upstream")
+    assert "certificate" in answer.json["detail"]
+
+
+class Resolver(threading.Thread):
+    """A name server that knows one name."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.77", 53))
+        self.asked = 0
+
+    def run(self):
+        while True:
+            question, peer = self.socket.recvfrom(512)
+            if question == b"stop":
+                return
+            self.asked += 1
+            end = question.index(b"\0", 12) + 5
+            is_a = question[end - 4:end - 2] == b"\0\1"
+            self.socket.sendto(
+                question[:2] + b"\x81\x80\0\1" + (b"\0\1" if is_a else b"\0\0")
+                + b"\0\0\0\0" + question[12:end] +
+                (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1" if is_a else b""),
+                peer)
+
+    def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"stop", ("127.0.0.77", 53))
+        self.join()
+        self.socket.close()
+
+
+def replace(path, text):
+    with open(path + ".new", "w") as f:
+        f.write(text)
+    os.rename(path + ".new", path)
+
+
+def test_a_replaced_resolv_conf_is_read(service, post, grafana):
+    url = "http://moved.test:%d" % grafana.port
+    with open("/etc/resolv.conf") as f:
+        before = f.read()
+    resolver = Resolver()
+    resolver.start()
+    try:
+        replace("/etc/resolv.conf", "nameserver 127.0.0.78\n"
+                "options timeout:1 attempts:1\n")
+        service.start(grafana=url)
+        assert post(url + PANEL).json["outcome"] in ("upstream", "slow")
+        replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
+        assert post(url + PANEL).status == 200
+        assert resolver.asked > 0
+    finally:
+        resolver.stop()
+        replace("/etc/resolv.conf", before)
+
+
+@pytest.mark.parametrize("nth", range(2, 6))
+def test_without_nameless_files_it_stores_by_another_name(
+        empty_store, service, post, nth):
+    """Which of a worker's calls asks for a nameless file is not ours to know:
+    the others may fail."""
+    service.start(below=(
+        "/usr/bin/strace", "-f", "-o", os.devnull, "-e", "trace=openat",
+        "-e", "inject=openat:error=EOPNOTSUPP:when=%d" % nth))
+    if post().status == 200:
+        assert len(images()) == 1
+    assert not os.path.isdir(STORE + "/.partial") or len(images()) == 1
+    NAMED.append(os.path.isdir(STORE + "/.partial"))
+    assert nth < 5 or any(NAMED)
+
+
+def test_without_seccomp_it_does_not_start(service):
+    service.stop()
+    service.configure()
+    if os.path.exists(SOCKET):
+        os.unlink(SOCKET)
+    out = subprocess.run(
+        ["spawn-fcgi", "-n", "-s", SOCKET, "--", "/usr/bin/strace", "-f", "-o",
+         os.devnull, "-e", "trace=seccomp", "-e",
+         "inject=seccomp:error=EINVAL", PROGRAM],
+        capture_output=True, text=True)
+    assert out.returncode == 78
+    assert re.match("grafana-images: sandbox = on: .* or set sandbox = off",
+                    out.stderr)
+
+
+def test_as_cgi_it_is_confined(empty_store, service, grafana):
+    service.stop()
+    service.configure()
+    body = ('{"imageUrl": "%s"}' % (grafana.url + PANEL)).encode()
+    trace = "/run/trace"
+    out = subprocess.run(
+        ["strace", "-f", "-o", trace, "-e", "trace=seccomp,read", PROGRAM],
+        input=body, capture_output=True, env={
+            "PATH": os.environ["PATH"], "GATEWAY_INTERFACE": "CGI/1.1",
+            "REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)),
+            "HTTP_AUTHORIZATION": "Bearer " + TOKEN})
+    assert out.stdout.startswith(b"Status: 200 ")
+    with open(trace) as f:
+        text = f.read()
+    assert "seccomp(SECCOMP_SET_MODE_FILTER" in text
+    assert text.index("SECCOMP_SET_MODE_FILTER") < text.index("imageUrl")

@@ -1,0 +1,26 @@
+"""The quick form of tests/faults/torture.py: some of the calls, not each."""
+
+import os
+import sys
+
+import pytest
+
+from service import sanitized
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
+
+import torture  # noqa: E402
+
+# A sanitizer's own memory cannot fail, so fewer calls can; each takes longer.
+STEP = 2 if sanitized() else 3
+
+
+@pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")
+def test_a_call_that_fails_costs_one_request_at_most(
+        grafana, service, capsys):
+    t = torture.Torture(grafana, service)
+    t.run(STEP)
+    with capsys.disabled():
+        print(" %d faults" % t.faults, end="")
+    service.stop()
+    assert t.faults > 20

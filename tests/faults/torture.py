@@ -1,0 +1,222 @@
+"""Torture: fail the k-th call that can fail in one whole request, for every k,
+once and from then on, and look at what is left.
+
+    tests/e2e/private tests/faults/torture.py [STEP]
+
+The request goes straight to the FastCGI socket; what fails is chosen by nth.c.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
+
+import conftest
+import service as service_module
+from service import SOCKET, STORE, images, until
+
+NTH = os.path.join(service_module.BUILD, "nth.so")
+TARGET = "/d/cpu-load/cpu-load?orgId=1&viewPanel=5&var-manner=close"
+SECONDS = 20
+STATUSES = {200, 400, 401, 413, 500, 502, 503, 504, 507}
+
+
+class Control:
+    """struct control of nth.c."""
+
+    def __init__(self, path):
+        with open(path, "wb") as f:
+            f.write(bytes(128))
+        os.chmod(path, 0o666)
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 128)
+
+    def arm(self, fail, forever):
+        self.map[:80] = struct.pack("5q40x", 0, fail, forever, 0, 0)
+        self.map[:8] = struct.pack("q", 1)
+
+    def disarm(self):
+        """How many calls failed, and the first of these."""
+        self.map[:8] = bytes(8)
+        return struct.unpack("q", self.map[32:40])[0], self.name()
+
+    def name(self):
+        return self.map[40:80].split(b"\0")[0].decode()
+
+
+def ask(request, stalled=lambda: None):
+    """The bytes of the answer, b"" for a closed connection. stalled: called
+    when there is none for a while."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(0.5)
+        s.connect(SOCKET)
+        out = b""
+        end = time.monotonic() + SECONDS
+        try:
+            s.sendall(request)
+            while True:
+                try:
+                    chunk = s.recv(65536)
+                except TimeoutError:
+                    if time.monotonic() > end:
+                        raise
+                    stalled()
+                    continue
+                if not chunk:
+                    break
+                out += chunk
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    return out
+
+
+def content(records):
+    """What is in whole FastCGI records, and whether the last one was the end."""
+    out, ended = b"", False
+    while len(records) >= 8:
+        size = int.from_bytes(records[4:6], "big")
+        if records[1] == 6:
+            out += records[8:8 + size]
+        ended = ended or records[1] == 3
+        records = records[8 + size + records[6]:]
+    return out, ended
+
+
+def judge(records):
+    """The status of a well-formed reply, 0 for a closed connection."""
+    out, ended = content(records)
+    if not ended:
+        return 0  # the web server says 502
+    if not out:
+        return 0
+    head, body = out.split(b"\r\n\r\n", 1)
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+    status = int(headers["Status"].split()[0])
+    assert status in STATUSES, headers
+    answer = json.loads(body)
+    if status == 200:
+        day, name = answer["pubImg"].split("/")[-2:]
+        with open(os.path.join(STORE, day, name), "rb") as f:
+            image = f.read()
+        assert hashlib.sha256(image).hexdigest() + ".png" == name
+        assert len(image) == answer["bytes"]
+    else:
+        assert answer["status"] == status and answer["detail"], answer
+    return status
+
+
+class Torture:
+    def __init__(self, grafana, service):
+        self.service = service
+        self.control = Control(os.path.join(service.dir, "nth"))
+        body = json.dumps({"imageUrl": grafana.url + TARGET}).encode()
+        self.request = conftest.fastcgi_records(body, {
+            "REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)),
+            "HTTP_AUTHORIZATION": "Bearer " + conftest.TOKEN,
+            "HTTP_ACCEPT": "application/json", "REMOTE_ADDR": "127.0.0.1"})
+        preload = shutil.copy(NTH, service.dir)
+        service.stop()
+        service.start(workers=1, answer_seconds=5, environment={
+            "LD_PRELOAD": preload,
+            "NTH": os.path.join(service.dir, "nth"),
+            "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        self.faults = 0
+        self.seen = {}
+        for _ in range(3):
+            assert judge(ask(self.request)) == 200
+        self.files = self.settled()
+
+    def settled(self):
+        """The number of descriptors, once the connection is closed."""
+        return self.service.files()
+
+    def forget(self):
+        """So that the next picture is a new one, in a new folder."""
+        for name in os.listdir(STORE):
+            if name != ".state":
+                shutil.rmtree(os.path.join(STORE, name), ignore_errors=True)
+
+    def stalled(self):
+        """While nobody can be accepted, nobody can be answered."""
+        if self.control.name() == "accept4":
+            self.control.disarm()
+
+    def one(self, k, forever):
+        """False when there is no k-th call any more."""
+        self.forget()
+        self.control.arm(k, forever)
+        try:
+            status = judge(ask(self.request, self.stalled))
+        except Exception as e:
+            raise AssertionError("%s call %d, %s" % (
+                self.control.name(), k, forever)) from e
+        finally:
+            failed, name = self.control.disarm()
+        what = "%s call %d%s: %s" % (name, k, " and on" if forever else "",
+                                     status)
+        for path in images():
+            with open(os.path.join(STORE, path), "rb") as f:
+                digest = hashlib.sha256(f.read()).hexdigest()
+            assert digest in path, what + ": a file that is not whole"
+        partial = os.path.join(STORE, ".partial")
+        assert not os.path.isdir(partial) or os.listdir(partial) == [], what
+        self.forget()
+        assert self.service.process.poll() is None, what
+        assert judge(ask(self.request)) == 200, what
+        until(lambda: self.service.files() <= self.files,
+              what + ": descriptors come back", 10)
+        self.faults += failed
+        self.seen.setdefault(name, {}).setdefault(status, 0)
+        self.seen[name][status] += 1
+        return failed > 0
+
+    def rss(self):
+        with open("/proc/%d/statm" % self.service.pid) as f:
+            return int(f.read().split()[1]) * 4
+
+    def run(self, step=1):
+        for forever in (False, True):
+            self.memory = self.rss()
+            k = 1
+            while self.one(k, forever):
+                k += step
+            print("%d calls that can fail, %s: each failed in turn" % (
+                k, "from then on" if forever else "once"))
+        # a sanitizer keeps what was freed for a while
+        assert service_module.sanitized() or \
+            self.rss() < self.memory + 1024, "memory is not given back"
+        self.service.check_log()
+        return self.faults
+
+    def show(self):
+        print("%d faults; %d KiB before, %d KiB after" % (
+            self.faults, self.memory, self.rss()))
+        for name, outcomes in sorted(self.seen.items()):
+            print("  %-16s %s" % (name or "none", outcomes))
+
+
+def main():
+    import standin
+    with standin.Standin(token=conftest.TOKEN) as grafana:
+        s = service_module.Service(
+            conftest.TOKEN, grafana.url + conftest.PANEL, grafana=grafana.url,
+            public_url="http://127.0.0.1/saved-images", min_free_bytes=1,
+            reuse_seconds=0)
+        try:
+            torture = Torture(grafana, s)
+            torture.run(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+            torture.show()
+        finally:
+            s.close()
+
+
+if __name__ == "__main__":
+    main()
