@@ -51,7 +51,7 @@ def is_ready(pid):
     try:
         with open("/proc/%d/status" % pid) as f:
             status = f.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     caught = int(re.search(r"SigCgt:\s*(\w+)", status).group(1), 16)
     return "grafana-images" in status and caught & 1 << signal.SIGTERM - 1
@@ -63,7 +63,7 @@ def program_below(pid):
         try:
             with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
                 children = f.read().split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return pid
         if not children:
             return pid
