@@ -129,6 +129,7 @@ day_number(const char *day)
 {
 	unsigned y, m, d;
 
+	/* NOLINTNEXTLINE(cert-err34-c): so few digits fit */
 	if (sscanf(day, "%4u-%2u-%2u", &y, &m, &d) != 3)
 		return 0;
 	return (y * 100 + m) * 100 + d;
@@ -456,6 +457,7 @@ folder_sweep(struct folder *f)
 		drop(partial);
 		return;
 	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has "d" */
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')
 			sweep_one(dirfd(d), e->d_name);

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Says, as TAP, what three analysers say about src and cgi. What is switched off is
+# wrong about C as it is written here, or about this code:
+#
+#   gcc: use after free, where it does not see that a counter is not 0 yet
+#        (flight.c); leaks into a struct that it has lost sight of (settings.c)
+#   clang-tidy: values of printf and the like; lengths without the NUL that memcmp
+#        is given; products of small constants; parameters that could be swapped;
+#        in cgi, getenv() and the like before there are threads
+cd "$(dirname "$0")/../.." || exit 99
+
+flags="-std=c11 -D_GNU_SOURCE -Isrc -Icgi"
+checks='-*,bugprone-*,cert-*,concurrency-*'
+checks="$checks,-bugprone-easily-swappable-parameters"
+checks="$checks,-bugprone-implicit-widening-of-multiplication-result"
+checks="$checks,-bugprone-not-null-terminated-result"
+checks="$checks,-bugprone-reserved-identifier,-cert-dcl37-c,-cert-dcl51-cpp"
+checks="$checks,-cert-err33-c"
+n=0
+
+says() {
+  n=$((n + 1))
+  if [ -z "$2" ]; then
+    echo "ok $n - $1"
+  else
+    echo "not ok $n - $1"
+    echo "$2" | sed 's/^/# /'
+  fi
+}
+
+# for each source of a folder, as many at once as there are cores
+each() {
+  sources=$1
+  shift
+  for source in $sources; do echo "$source"; done |
+    xargs -P "$(nproc)" -I '{}' "$@" 2>&1 |
+    grep -E '(warning|error):'
+}
+
+# shellcheck disable=SC2086
+says "gcc -fanalyzer has nothing to say" "$(each 'src/*.c cgi/*.c' gcc $flags -O1 -fanalyzer \
+  -Wno-analyzer-use-after-free -Wno-analyzer-malloc-leak -S -o /dev/null '{}')"
+
+# shellcheck disable=SC2086
+says "clang-tidy has nothing to say about src" \
+  "$(each 'src/*.c' clang-tidy --quiet --checks="$checks" '{}' -- $flags)"
+
+# shellcheck disable=SC2086
+says "clang-tidy has nothing to say about cgi" "$(each 'cgi/*.c' clang-tidy --quiet \
+  --checks="$checks,-concurrency-mt-unsafe" '{}' -- $flags)"
+
+says "cppcheck has nothing to say" "$(cppcheck --quiet --std=c11 -j "$(nproc)" \
+  --enable=warning,performance,portability --inline-suppr -Isrc -Icgi \
+  --suppress=missingIncludeSystem --template=gcc src cgi 2>&1)"
+
+echo "1..$n"
