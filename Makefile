@@ -1,6 +1,7 @@
 # make              the program, at build/grafana-images
 # make run          the whole thing on this machine: prints an address that opens
 # make test         every test (installs the Debian packages that it needs)
+# make bench        how quick it is, beside others: tests/bench/README.md
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
 # make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
@@ -114,6 +115,25 @@ test: deps-test
 	$(MAKE) SAN=address,undefined check e2e
 	$(MAKE) SAN=thread check e2e
 
+build/bench/%.o: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_C) -c -o $@ $<
+
+build/bench/load: build/bench/load.o build/bench/ask.o
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^
+
+build/bench/stages: build/bench/stages.o build/bench/decode.o $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+
+# In a mount namespace of its own: its file systems end with it.
+bench:
+	tests/deps bench
+	$(MAKE) SAN= all build/grafana-standin build/bench/load build/bench/stages
+	unshare --mount tests/bench/bench.py
+
 install: $(BUILD)/grafana-images
 	install -D -m 755 $(BUILD)/grafana-images $(DESTDIR)$(PREFIX)/bin/grafana-images
 	install -D -m 644 cgi/grafana-images.8 $(DESTDIR)$(PREFIX)/share/man/man8/grafana-images.8
@@ -129,11 +149,11 @@ deb:
 	rm -rf build/deb
 
 format:
-	clang-format -i src/*.[ch] cgi/*.[ch] tests/unit/*.[ch] tests/standin/*.[ch]
+	clang-format -i src/*.[ch] cgi/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e test install deb format clean
+.PHONY: all run deps deps-test check e2e test bench install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)
