@@ -109,8 +109,12 @@ e2e: $(BUILD)/grafana-images
 	$(MAKE) SAN= build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
 
+# The script for hubot, by itself
+hubot:
+	$(PYTEST) -p no:cacheprovider -q tests/hubot
+
 test: deps-test
-	$(MAKE) WERROR=1 check e2e
+	$(MAKE) WERROR=1 check e2e hubot
 	$(MAKE) WERROR=1 CC=clang SAN= BUILD=build/clang all
 	$(MAKE) SAN=address,undefined check e2e
 	$(MAKE) SAN=thread check e2e
@@ -154,6 +158,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e test bench install deb format clean
+.PHONY: all run deps deps-test check e2e hubot test bench install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)

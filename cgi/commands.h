@@ -16,6 +16,12 @@
  * Grafana whether strangers may look. */
 int check_run(const char *file, int argc, char *argv[]);
 
+/* Remove what the settings no longer keep, or say what that would be. */
+int purge_run(const char *file, int argc, char *argv[]);
+
+/* Take images back, each by its address or its name. */
+int remove_run(const char *file, int argc, char *argv[]);
+
 /*
  * The clients.  They read no settings and take all that follows their name;
  * post says itself what is wrong with it, and sensu never says anything.

@@ -12,6 +12,7 @@
  */
 #include "gateway.h"
 
+#include "log.h"
 #include "notify.h"
 #include "reply.h"
 
@@ -337,5 +338,6 @@ fastcgi_serve(struct service *service, const struct settings *settings)
 		    strerrordesc_np(errno));
 		return EX_OSERR;
 	}
+	log_start(settings, "off");
 	return run(&r);
 }

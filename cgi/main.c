@@ -29,6 +29,8 @@ static const struct command {
 	bool is_client; /* reads no settings, has its own words */
 } commands[] = {
 	{ "check", check_run, false },
+	{ "purge", purge_run, false },
+	{ "remove", remove_run, false },
 	{ "post", post_run, true },
 	{ "sensu", sensu_run, true },
 };
@@ -38,6 +40,10 @@ static const char usage[] =
     "                                         listening socket on descriptor "
     "0\n"
     "       grafana-images [-c FILE] check    say what the settings are\n"
+    "       grafana-images [-c FILE] purge [--dry-run]\n"
+    "                                         remove what is no longer kept\n"
+    "       grafana-images [-c FILE] remove ADDRESS...\n"
+    "                                         take images back\n"
     "       grafana-images post [OPTION...] IMAGE_URL\n"
     "                                         have a running service save a "
     "panel\n"

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 
 #define PARTIAL           ".partial"
 #define ABANDONED_SECONDS 3600
+#define PURGE_MS          1000
 #define TRIES             3 /* the day's folder may be removed under our hands */
 
 struct folder {
@@ -177,11 +179,29 @@ has_bytes(int fd, const char *bytes, size_t len)
 }
 
 /*
+ * Whoever removes a file holds its lock meanwhile, for microseconds (see
+ * remove_locked() in removal.c).  false: one has been stopped just there.
+ */
+static bool
+lock_shared(int fd)
+{
+	int tries = 0;
+
+	while (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		if (tries++ == PURGE_MS)
+			return false;
+		poll(NULL, 0, 1);
+	}
+	return true; /* or this file system knows no locks */
+}
+
+/*
  * A file that is there already: true when it is ours and durable, else false
  * with errno ENOENT when there is none.
  *
- * Its time is renewed before it is looked at again: a purge that removes the
- * oldest either sees the new time, or has removed it and we see that.
+ * Its time is renewed under its lock and then it is looked at again: a purge
+ * that removes the oldest either sees the new time, or has removed it and we
+ * see that.
  */
 static bool
 renew(int day, const char *name, const void *bytes, size_t len)
@@ -193,7 +213,7 @@ renew(int day, const char *name, const void *bytes, size_t len)
 	fd = openat(day, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	if (futimens(fd, NULL) != 0 || fstat(fd, &st) != 0)
+	if (!lock_shared(fd) || futimens(fd, NULL) != 0 || fstat(fd, &st) != 0)
 		goto out;
 	errno = ENOENT;
 	if (st.st_nlink == 0)
@@ -317,18 +337,35 @@ put_nameless(
 	return ok;
 }
 
-static bool
-has_room(struct folder *f, size_t len, int64_t min_free_bytes)
+int64_t
+folder_free_bytes(struct folder *f)
 {
 	struct statvfs fs;
 
+	if (fstatvfs(f->fd, &fs) != 0)
+		return -1;
+	return (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+}
+
+static bool
+has_room(struct folder *f, size_t len, int64_t min_free_bytes)
+{
+	int64_t left;
+
 	if (min_free_bytes == 0)
 		return true;
-	if (fstatvfs(f->fd, &fs) != 0)
+	left = folder_free_bytes(f);
+	if (left < 0)
 		return false;
 	errno = ENOSPC;
-	return (uint64_t)fs.f_bavail * fs.f_frsize >=
-	       (uint64_t)min_free_bytes + len;
+	return (uint64_t)left >= (uint64_t)min_free_bytes + len;
+}
+
+bool
+folder_is_ready(struct folder *f, int64_t min_free_bytes)
+{
+	return faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
+	       has_room(f, 0, min_free_bytes);
 }
 
 static bool
@@ -388,8 +425,9 @@ folder_renew(struct folder *f, const char *day, const char *name, size_t len)
 static void
 sweep_one(int partial, const char *name)
 {
-	int fd = openat(
-	    partial, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* for writing, because NFS gives no exclusive lock else */
+	int fd =
+	    openat(partial, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)

@@ -47,6 +47,13 @@ struct folder_file {
 enum outcome folder_put(struct folder *, const struct folder_file *,
     int64_t min_free_bytes, struct problem *);
 
+/* What the file system has left for us; -1 and errno when that cannot be told.
+ */
+int64_t folder_free_bytes(struct folder *);
+
+/* Could something be kept now?  errno when not. */
+bool folder_is_ready(struct folder *, int64_t min_free_bytes);
+
 /* Is that file there, of that size?  Its time is renewed. */
 bool folder_renew(
     struct folder *, const char *day, const char *name, size_t len);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log.h"
 
+#include "version.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,15 +114,58 @@ log_format(char text[LOG_LINE_MAX], const struct visit_record *v)
 	return l.len;
 }
 
+/* One write: lines of several threads and processes do not mix.  If nobody
+ * takes it, there is nobody to tell. */
+static void
+write_line(const char *line, size_t len)
+{
+	ssize_t n = write(STDERR_FILENO, line, len);
+
+	(void)n;
+}
+
 void
 log_visit(const struct visit_record *v)
 {
 	char line[LOG_LINE_MAX];
 	size_t len = log_format(line, v);
-	ssize_t n;
 
-	/* one write: lines of several threads and processes do not mix.  If
-	 * nobody takes it, there is nobody to tell */
-	n = write(STDERR_FILENO, line, len);
-	(void)n;
+	write_line(line, len);
+}
+
+void
+log_warning(const char *sentence)
+{
+	char text[LOG_LINE_MAX];
+	struct line l = { .text = text };
+
+	add_time(&l);
+	add_quoted(&l, "warning", sentence, strlen(sentence));
+	add(&l, " pid=%ld", (long)getpid());
+	text[l.len++] = '\n';
+	write_line(text, l.len);
+}
+
+void
+log_start(const struct settings *settings, const char *sandbox)
+{
+	char text[LOG_LINE_MAX], *all = NULL, *p, *end;
+	struct line l = { .text = text };
+	size_t len = 0;
+	FILE *f = open_memstream(&all, &len);
+
+	if (f == NULL)
+		return;
+	add_time(&l);
+	fprintf(f, "%s start=" VERSION " pid=%ld in_force=%s", text,
+	    (long)getpid(), sandbox);
+	settings_print_line(settings, f);
+	fputc('\n', f);
+	if (fclose(f) == 0) {
+		for (p = all, end = all + len - 1; p < end; p++)
+			if ((unsigned char)*p < 0x20)
+				*p = '?';
+		write_line(all, len);
+	}
+	free(all);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "outcome.h"
+#include "settings.h"
 
 /*
  * One line for each request, in logfmt, on standard error.
@@ -31,6 +32,14 @@ struct visit_record {
 };
 
 void log_visit(const struct visit_record *);
+
+/* One line that begins with the same time: a constant sentence for who runs the
+ * service. */
+void log_warning(const char *sentence);
+
+/* One line at start: the version, and the effective settings, secrets masked.
+ */
+void log_start(const struct settings *, const char *sandbox);
 
 /* Put the line into "line", and return its length: log_visit() without the
  * writing, for tests. */

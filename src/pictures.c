@@ -14,13 +14,15 @@
 
 struct pictures {
 	const struct settings *settings;
+	struct metrics *metrics;
 	struct store *store;
 	struct checker *checker;
 	struct turns **turns; /* of each Grafana, in the settings' order */
 };
 
 struct pictures *
-pictures_open(const struct settings *settings, FILE *complaints)
+pictures_open(
+    const struct settings *settings, struct metrics *metrics, FILE *complaints)
 {
 	struct pictures *s = calloc(1, sizeof(*s));
 	size_t i;
@@ -29,6 +31,7 @@ pictures_open(const struct settings *settings, FILE *complaints)
 	if (s == NULL)
 		return NULL;
 	s->settings = settings;
+	s->metrics = metrics;
 	s->store = store_open(settings, complaints);
 	s->checker = checker_open();
 	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
@@ -94,6 +97,8 @@ check_and_keep(struct pictures *s, struct picture *p, const char *name,
 		o = store_put_upload(
 		    s->store, p->key, name, &clean, &p->problem);
 	p->bytes = clean.len;
+	if (o == OUTCOME_SAVED)
+		metrics_saved(s->metrics, clean.len);
 	buf_free(&clean);
 	return o;
 }
@@ -136,8 +141,10 @@ render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
 	enum turn_went went = WENT_WELL;
 	enum outcome o;
 
+	metrics_render_begins(s->metrics);
 	o = render_panel(answer, &r, http, s->settings, &p->problem);
 	p->render_ms = now_ms() - start;
+	metrics_render_ends(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
 		went = WENT_BUSY;
 	else if (answer->status == 0)
@@ -210,4 +217,16 @@ pictures_keep(struct pictures *s, struct picture *p, const char *name,
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
 	p->outcome = check_and_keep(s, p, name, image, len);
+}
+
+const char *
+pictures_store_health(struct pictures *s)
+{
+	return store_health(s->store);
+}
+
+int64_t
+pictures_free_bytes(struct pictures *s)
+{
+	return store_free_bytes(s->store);
 }

@@ -7,6 +7,7 @@
 
 #include "caller.h"
 #include "http.h"
+#include "metrics.h"
 #include "outcome.h"
 #include "panel.h"
 #include "png.h"
@@ -18,8 +19,10 @@
  */
 struct pictures;
 
-/* NULL when it cannot work; complaints say why.  The settings are borrowed. */
-struct pictures *pictures_open(const struct settings *, FILE *complaints);
+/* NULL when it cannot work; complaints say why.  Settings and metrics are
+ * borrowed. */
+struct pictures *pictures_open(
+    const struct settings *, struct metrics *, FILE *complaints);
 void pictures_close(struct pictures *);
 
 /* Those who wait for a turn are told to stop. */
@@ -53,6 +56,10 @@ void pictures_make(struct pictures *, struct picture *,
 /* Keep a picture that somebody else made, under the name that it brought. */
 void pictures_keep(struct pictures *, struct picture *, const char *name,
     const void *image, size_t len);
+
+/* The store's health and what it has left: see store.h. */
+const char *pictures_store_health(struct pictures *);
+int64_t pictures_free_bytes(struct pictures *);
 
 /* Is that picture still kept?  Its time is renewed first, so that no purge
  * removes it while its address is given out. */

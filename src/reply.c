@@ -4,6 +4,8 @@
  */
 #include "reply.h"
 
+#include "version.h"
+
 #include <json-c/json.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -145,4 +147,37 @@ reply_refused(struct buf *b, const struct refusal *r)
 	    json_object_new_string(r->why == NULL ? advice : r->why));
 	member(object, "outcome", json_object_new_string(word));
 	body(b, object);
+}
+
+void
+reply_health(struct buf *b, const struct wellbeing *w)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *grafana = json_object_new_object();
+	size_t i;
+
+	head(b, w->ok ? 200 : 503, "application/json");
+	if (!w->ok)
+		buf_printf(b, "Retry-After: %ld\r\n", w->retry_seconds);
+	for (i = 0; i < w->grafana_count; i++)
+		member(grafana, w->grafana[i].url,
+		    json_object_new_string(w->words[i]));
+	member(object, "status", json_object_new_string(w->ok ? "ok" : "bad"));
+	member(object, "store", json_object_new_string(w->store));
+	member(object, "grafana", grafana);
+	member(object, "sandbox", json_object_new_string(w->sandbox));
+	member(object, "version", json_object_new_string(VERSION));
+	body(b, object);
+}
+
+void
+reply_text(struct buf *b, const char *type, const struct buf *text)
+{
+	if (text->failed) {
+		b->failed = true;
+		return;
+	}
+	head(b, 200, type);
+	buf_puts(b, "\r\n");
+	buf_add(b, buf_str(text), text->len);
 }

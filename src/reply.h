@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "origin.h"
 #include "outcome.h"
 
 /*
@@ -43,5 +44,23 @@ struct refusal {
 	long retry_seconds;
 };
 void reply_refused(struct buf *, const struct refusal *);
+
+/*
+ * How the service is: 200 when a render could be served now, else 503.  One
+ * word for each Grafana.
+ */
+struct wellbeing {
+	bool ok;
+	const char *store;
+	size_t grafana_count;
+	const struct origin *grafana;
+	const char *const *words;
+	const char *sandbox;
+	long retry_seconds;
+};
+void reply_health(struct buf *, const struct wellbeing *);
+
+/* 200 and that text, of that type. */
+void reply_text(struct buf *, const char *type, const struct buf *text);
 
 #endif

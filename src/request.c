@@ -257,3 +257,36 @@ request_upload_body(
 		    "again.");
 	return OUTCOME_SAVED;
 }
+
+/* Is there a member of that name, with or without a value, in the query? */
+static bool
+query_has(const char *query, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; query != NULL && *query != '\0'; query += strcspn(query, "&")) {
+		query += *query == '&';
+		if (strncmp(query, name, len) == 0 &&
+		    memchr("=&", query[len], 3) != NULL)
+			return true;
+	}
+	return false;
+}
+
+enum request_about
+request_about(char *const envp[])
+{
+	const char *query = request_variable(envp, "QUERY_STRING");
+	const char *path = request_variable(envp, "PATH_INFO");
+	const char *last = path == NULL ? NULL : strrchr(path, '/');
+
+	if (!request_is(envp, "GET") && !request_is(envp, "HEAD"))
+		return ABOUT_NOTHING;
+	if (query_has(query, "health") ||
+	    (last != NULL && strcmp(last, "/health") == 0))
+		return ABOUT_HEALTH;
+	if (query_has(query, "metrics") ||
+	    (last != NULL && strcmp(last, "/metrics") == 0))
+		return ABOUT_METRICS;
+	return ABOUT_NOTHING;
+}

@@ -42,6 +42,11 @@ enum outcome request_read(struct request *, char *const envp[],
     const struct body *, struct problem *);
 void request_free(struct request *);
 
+/* What a GET or HEAD may ask for: by "?health" and "?metrics", or by a path
+ * that ends so. */
+enum request_about { ABOUT_NOTHING, ABOUT_HEALTH, ABOUT_METRICS };
+enum request_about request_about(char *const envp[]);
+
 /* Is that the method? */
 bool request_is(char *const envp[], const char *method);
 

@@ -6,21 +6,30 @@
 #include "service.h"
 
 #include "flight.h"
+#include "health.h"
 #include "log.h"
+#include "metrics.h"
 #include "panel.h"
 #include "pictures.h"
 #include "reply.h"
 #include "state.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RETRY_SECONDS 5
+#define WARN_EVERY_MS 60000
 
 struct service {
 	const struct settings *settings;
 	struct pictures *pictures;
 	struct flight *flight;
 	struct state *state;
+	struct metrics *metrics;
+	struct health *health;
+	_Atomic int64_t warned_ms; /* when little room was last warned of */
 };
 
 /* All that belongs to one request, on the stack of the thread that serves it.
@@ -47,13 +56,16 @@ service_open(const struct settings *settings, FILE *complaints)
 	if (s == NULL)
 		return NULL;
 	s->settings = settings;
-	s->pictures = pictures_open(settings, complaints);
+	s->metrics = metrics_open(settings, complaints);
+	if (s->metrics != NULL)
+		s->pictures = pictures_open(settings, s->metrics, complaints);
 	if (s->pictures != NULL) {
+		s->health = health_open(settings);
 		s->state = state_open(settings, complaints);
 		s->flight = flight_open(
 		    sizeof(struct picture), settings->reuse_seconds * 1000);
 	}
-	if (s->state == NULL || s->flight == NULL) {
+	if (s->state == NULL || s->flight == NULL || s->health == NULL) {
 		service_close(s);
 		return NULL;
 	}
@@ -68,6 +80,8 @@ service_close(struct service *s)
 	flight_close(s->flight);
 	state_close(s->state);
 	pictures_close(s->pictures);
+	health_close(s->health);
+	metrics_close(s->metrics);
 	free(s);
 }
 
@@ -311,6 +325,64 @@ record(const struct visit *v)
 	buf_free(&panel);
 }
 
+/* Before nothing can be saved any more, once a minute. */
+static void
+warn_of_little_room(struct service *s)
+{
+	int64_t min = s->settings->min_free_bytes, left, now = now_ms();
+	int64_t warned = atomic_load(&s->warned_ms);
+
+	if (min == 0 || (warned != 0 && now - warned < WARN_EVERY_MS))
+		return;
+	left = pictures_free_bytes(s->pictures);
+	if (left >= 0 && left / 2 < min &&
+	    atomic_compare_exchange_strong(&s->warned_ms, &warned, now))
+		log_warning("The store's file system has less than twice "
+			    "min_free_bytes left. Make room, or set "
+			    "keep_days.");
+}
+
+/* How the service is, and what it has done. */
+static void
+tell_health(struct service *s, struct http *http, struct buf *b)
+{
+	size_t count = s->settings->grafana_count;
+	const char **words = calloc(count, sizeof(*words));
+	struct wellbeing w = {
+		.store = pictures_store_health(s->pictures),
+		.grafana_count = count,
+		.grafana = s->settings->grafana,
+		.words = words,
+		.sandbox = "off",
+		.retry_seconds = RETRY_SECONDS,
+	};
+
+	if (words == NULL) {
+		b->failed = true;
+		return;
+	}
+	w.ok = health_of_grafana(s->health, http, words) &&
+	       strcmp(w.store, "ok") == 0;
+	reply_health(b, &w);
+	free(words);
+}
+
+static void
+tell(struct service *s, struct http *http, enum request_about about,
+    struct buf *b)
+{
+	struct buf text;
+
+	if (about == ABOUT_HEALTH) {
+		tell_health(s, http, b);
+		return;
+	}
+	buf_init(&text, REPLY_MAX);
+	metrics_write(s->metrics, &text, pictures_free_bytes(s->pictures));
+	reply_text(b, "text/plain; version=0.0.4; charset=utf-8", &text);
+	buf_free(&text);
+}
+
 void
 service_answer(struct service *s, struct http *http,
     const struct caller *caller, char *const envp[], const struct body *body,
@@ -325,12 +397,21 @@ service_answer(struct service *s, struct http *http,
 		.picture = { .render_ms = -1 },
 	};
 
+	if (request_about(envp) != ABOUT_NOTHING) {
+		tell(s, http, request_about(envp), b);
+		return;
+	}
+	metrics_request_begins(s->metrics);
 	if (v.upload)
 		keep_upload(&v, body);
 	else
 		save_panel(&v, body);
 	reply(b, &v);
+	metrics_request_ends(s->metrics, v.picture.outcome,
+	    now_ms() - caller->start_ms, v.shared);
 	record(&v);
+	if (v.picture.outcome == OUTCOME_SAVED)
+		warn_of_little_room(s);
 	panel_free(&v.panel);
 	request_free(&v.request);
 }

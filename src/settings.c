@@ -651,43 +651,56 @@ print_pictures(const struct settings *s, FILE *out)
 	}
 }
 
+static void
+print_value(const struct settings *s, const struct row *row, FILE *out)
+{
+	const void *at = (const char *)s + row->at;
+	const char *text;
+
+	switch (row->kind) {
+	case NUMBER:
+		fprintf(out, "%" PRId64, *(const int64_t *)at);
+		break;
+	case CHOICE:
+		fputs(*(const bool *)at ? row->yes : row->no, out);
+		break;
+	case GRAFANA:
+		print_grafana(s, out);
+		break;
+	case PICTURES:
+		print_pictures(s, out);
+		break;
+	default:
+		text = *(char *const *)at;
+		if (text != NULL)
+			fputs(row->kind == SECRET ? "********" : text, out);
+		else if (strcmp(row->name, "state") == 0 &&
+			 !settings_store_is_s3(s))
+			fprintf(out, "%s/.state", s->store);
+	}
+}
+
 void
 settings_print(const struct settings *s, FILE *out)
 {
-	const void *at;
-	const char *text;
 	size_t i;
 
 	for (i = 0; i < ROWS; i++) {
-		at = (const char *)s + table[i].at;
 		fprintf(out, "%s = ", table[i].name);
-		switch (table[i].kind) {
-		case NUMBER:
-			fprintf(out, "%" PRId64, *(const int64_t *)at);
-			break;
-		case CHOICE:
-			fputs(*(const bool *)at ? table[i].yes : table[i].no,
-			    out);
-			break;
-		case GRAFANA:
-			print_grafana(s, out);
-			break;
-		case PICTURES:
-			print_pictures(s, out);
-			break;
-		default:
-			text = *(char *const *)at;
-			if (text != NULL && table[i].kind == SECRET)
-				text = "********";
-			else if (text == NULL &&
-				 strcmp(table[i].name, "state") == 0 &&
-				 !settings_store_is_s3(s)) {
-				fprintf(out, "%s/.state", s->store);
-				text = "";
-			}
-			fputs(text == NULL ? "" : text, out);
-		}
+		print_value(s, &table[i], out);
 		fputc('\n', out);
+	}
+}
+
+void
+settings_print_line(const struct settings *s, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS; i++) {
+		fprintf(out, " %s=\"", table[i].name);
+		print_value(s, &table[i], out);
+		fputc('"', out);
 	}
 }
 

@@ -70,6 +70,9 @@ void settings_free(struct settings *);
 /* The effective settings, "name = value" a line, secrets masked. */
 void settings_print(const struct settings *, FILE *);
 
+/* The same on one line, as logfmt: name="value". */
+void settings_print_line(const struct settings *, FILE *);
+
 /* One row of the table, for the manual's test: its name, its default as text
  * ("" for none, "required"), and its bounds ("" where it has none).  false when
  * there are no more rows. */

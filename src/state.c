@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -147,4 +148,38 @@ state_who(
 		return;
 	for (i = 0; i < STATE_WHO_LEN / 2; i++)
 		snprintf(who + 2 * i, 3, "%02x", mac[i]);
+}
+
+int
+state_open_file(const struct settings *settings, const char *name)
+{
+	char *path = folder_path(settings);
+	int folder = -1, fd = -1, errnum;
+
+	errno = ENOENT;
+	if (path != NULL)
+		folder = open_folder(path);
+	if (folder >= 0)
+		fd = openat(folder, name,
+		    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	errnum = errno;
+	if (folder >= 0)
+		close(folder);
+	free(path);
+	errno = errnum;
+	return fd;
+}
+
+int
+state_lock(const struct settings *settings, const char *name)
+{
+	int fd = state_open_file(settings, name), errnum;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		errnum = errno;
+		close(fd);
+		fd = -1;
+		errno = errnum;
+	}
+	return fd;
 }

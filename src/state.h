@@ -30,4 +30,15 @@ void state_close(struct state *);
 void state_who(
     const struct state *, char who[STATE_WHO_ROOM], const char *credential);
 
+/* A file of that name in the folder, open for reading and writing and made if
+ * missing; -1 and errno when there is none. */
+int state_open_file(const struct settings *, const char *name);
+
+/*
+ * Take a lock of the service's by its name: a descriptor that holds it until
+ * it is closed.  -1 and errno: EWOULDBLOCK when another process has it, else
+ * there is no folder for it, or it knows no locks.
+ */
+int state_lock(const struct settings *, const char *name);
+
 #endif

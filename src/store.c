@@ -3,6 +3,7 @@
 
 #include "folder.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -110,4 +111,18 @@ store_renew(struct store *s, const char *key, size_t bytes)
 
 	day_of(day, key);
 	return folder_renew(s->folder, day, STORE_DIGITS(key), bytes);
+}
+
+int64_t
+store_free_bytes(struct store *s)
+{
+	return folder_free_bytes(s->folder);
+}
+
+const char *
+store_health(struct store *s)
+{
+	if (folder_is_ready(s->folder, s->settings->min_free_bytes))
+		return "ok";
+	return errno == ENOSPC ? "full" : "cannot be written";
 }

@@ -42,6 +42,12 @@ enum outcome store_put(struct store *, char key[STORE_KEY_ROOM],
 enum outcome store_put_upload(struct store *, char key[STORE_KEY_ROOM],
     const char *name, const struct buf *image, struct problem *);
 
+/* What the store has left, in bytes; -1 where that cannot be told. */
+int64_t store_free_bytes(struct store *);
+
+/* "ok", or a constant phrase: why nothing could be kept now. */
+const char *store_health(struct store *);
+
 /* Is that image, of so many bytes, still there?  Its time is renewed. */
 bool store_renew(struct store *, const char *key, size_t bytes);
 

@@ -18,7 +18,7 @@
 const post = require('./post');
 const { sentence } = require('./sentences');
 
-const AT_ONCE = 8; // panels: more would only wait in the service, and come too late
+const AT_ONCE = 16; // panels: more would only wait in the service, whose max_renders is that
 const SECONDS = 55; // more than the service takes at most, so that its own words arrive
 
 const HELP = [

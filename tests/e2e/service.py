@@ -169,7 +169,7 @@ class Service:
     def records(self):
         found = []
         for line in self.text().splitlines():
-            if line.startswith("ts="):
+            if " outcome=" in line:
                 found.append({k: v[1:-1] if v.startswith('"') else v
                               for k, v in PAIR.findall(line)})
         return found

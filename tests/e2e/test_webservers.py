@@ -661,7 +661,6 @@ def test_a_request_of_64_kib_arrives_whole(behind):
         assert answer.status == 200, answer.body
 
 
-@pytest.mark.xfail(reason="the program has no health and metrics yet", strict=True)
 def test_health_and_metrics_arrive(behind):
     behind.start(uploads="on")
     for path in STATUS_PATHS:

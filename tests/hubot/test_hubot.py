@@ -15,7 +15,7 @@ from hubot_stub import (TOKEN, UID, Stub, as_json, dashboard, page, png,
                         problem)
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy/hubot"
-AT_ONCE = 8  # of index.js
+AT_ONCE = 16  # of index.js
 
 
 def settings(stub, **more):
