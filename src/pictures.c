@@ -76,31 +76,37 @@ pictures_renew(struct pictures *s, const struct picture *p)
 	return store_renew(s->store, p->key, p->bytes);
 }
 
-/* Check what came, and keep the picture that is in it; "name" is NULL for one
- * that is named by its content. */
-static enum outcome
-check_and_keep(struct pictures *s, struct picture *p, const char *name,
+/* Check what came; "clean" is the caller's and gets the picture that is in it.
+ */
+static void
+check(struct pictures *s, struct picture *p, struct buf *clean,
     const void *image, size_t len)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
 	};
-	struct buf clean;
-	enum outcome o;
 
-	buf_init(&clean, len + 1024);
-	o = checker_clean(
-	    s->checker, &clean, &p->size, image, len, &limits, &p->problem);
-	if (o == OUTCOME_SAVED && name == NULL)
-		o = store_put(s->store, p->key, &clean, &p->problem);
-	else if (o == OUTCOME_SAVED)
-		o = store_put_upload(
-		    s->store, p->key, name, &clean, &p->problem);
-	p->bytes = clean.len;
-	if (o == OUTCOME_SAVED)
-		metrics_saved(s->metrics, clean.len);
-	buf_free(&clean);
-	return o;
+	clean->limit = len + 1024;
+	p->outcome = checker_clean(
+	    s->checker, clean, &p->size, image, len, &limits, &p->problem);
+}
+
+/* Keep it, if it is one; "name" is NULL for one that is named by its content.
+ */
+static void
+keep(struct pictures *s, struct picture *p, const char *name,
+    const struct buf *clean)
+{
+	if (p->outcome != OUTCOME_SAVED)
+		return;
+	if (name == NULL)
+		p->outcome = store_put(s->store, p->key, clean, &p->problem);
+	else
+		p->outcome = store_put_upload(
+		    s->store, p->key, name, clean, &p->problem);
+	p->bytes = clean->len;
+	if (p->outcome == OUTCOME_SAVED)
+		metrics_saved(s->metrics, clean->len);
 }
 
 /* No turn: what that means for who waited. */
@@ -197,26 +203,35 @@ pictures_make(struct pictures *s, struct picture *p,
     const struct picture_order *order, struct http *http)
 {
 	struct http_answer answer;
+	struct buf clean;
 
+	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
 	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &answer, order, http);
 	if (p->outcome == OUTCOME_SAVED)
-		p->outcome = check_and_keep(
-		    s, p, NULL, buf_str(&answer.body), answer.body.len);
+		check(s, p, &clean, buf_str(&answer.body), answer.body.len);
+	/* before the disk is waited for: a thousand may be doing that */
 	http_answer_free(&answer);
+	keep(s, p, NULL, &clean);
+	buf_free(&clean);
 }
 
 void
 pictures_keep(struct pictures *s, struct picture *p, const char *name,
     const void *image, size_t len)
 {
+	struct buf clean;
+
+	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
-	p->outcome = check_and_keep(s, p, name, image, len);
+	check(s, p, &clean, image, len);
+	keep(s, p, name, &clean);
+	buf_free(&clean);
 }
 
 const char *
