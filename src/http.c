@@ -15,12 +15,22 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #define HEADERS_MAX 200 /* lines; an endless run of them is cut off */
+
+/*
+ * libcurl's own buffer, for as long as a transfer takes: a panel in one piece
+ * as long as there are few, and a thousand small ones.
+ */
+#define FEW         64
+#define ROOM_OF_FEW 102400L
+#define ROOM_OF_ALL 8192L
+static atomic_int transfers; /* under way */
 
 struct http {
 	CURL *easy;
@@ -32,6 +42,7 @@ struct transfer {
 	const struct http_question *question;
 	struct http_answer *answer;
 	unsigned header_lines;
+	bool few; /* beside it */
 	bool address_refused;
 	bool too_big;
 	bool no_memory;
@@ -435,7 +446,6 @@ set_options(struct http *h)
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_DNS_CACHE_TIMEOUT, 30L);
 	SET(CURLOPT_MAXCONNECTS, 4L);
-	SET(CURLOPT_BUFFERSIZE, 65536L);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -625,6 +635,7 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 
 	if (left <= 0)
 		return fail(p, OUTCOME_SLOW, NULL);
+	SET(CURLOPT_BUFFERSIZE, t->few ? ROOM_OF_FEW : ROOM_OF_ALL);
 	SET(CURLOPT_TIMEOUT_MS, (long)left);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, h->connect_ms));
 	SET(CURLOPT_OPENSOCKETDATA, t);
@@ -678,8 +689,10 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, connect_to) ==
 		 CURLE_OK &&
 	     curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
+	t.few = atomic_fetch_add(&transfers, 1) < FEW;
 	o = ok ? transfer(h, &t, p)
 	       : fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	atomic_fetch_sub(&transfers, 1);
 	/* nothing of this request stays in the handle */
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, NULL);
