@@ -6,6 +6,7 @@
  * closes something says what.
  */
 #include "http.h"
+#include "caller.h"
 #include "version.h"
 
 #include <arpa/inet.h>
@@ -21,6 +22,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#define LOOK_MS     100 /* how often it is asked whether it is still wanted */
 #define HEADERS_MAX 200 /* lines; an endless run of them is cut off */
 
 /*
@@ -41,6 +43,7 @@ struct http {
 struct transfer {
 	const struct http_question *question;
 	struct http_answer *answer;
+	int64_t looked_ms; /* whether it is still wanted */
 	unsigned header_lines;
 	bool few; /* beside it */
 	bool address_refused;
@@ -341,8 +344,12 @@ on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 	(void)b;
 	(void)c;
 	(void)d;
-	if (t->question->cancelled != NULL)
+	/* libcurl calls this for each piece, and asking is a system call */
+	if (t->question->cancelled != NULL &&
+	    now_ms() - t->looked_ms >= LOOK_MS) {
+		t->looked_ms = now_ms();
 		t->gone = t->question->cancelled(t->question->arg);
+	}
 	return t->gone;
 }
 
