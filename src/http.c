@@ -323,6 +323,8 @@ on_body(char *bytes, size_t size, size_t n, void *user)
 	struct buf *body = &t->answer->body;
 
 	(void)size;
+	if (t->question->arrives != NULL)
+		t->question->arrives(t->question->place);
 	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
 	if (n > body->limit - body->len) {
 		t->too_big = true;

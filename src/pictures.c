@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "checker.h"
+#include "desk.h"
 #include "render.h"
 #include "turns.h"
 
@@ -17,6 +18,7 @@ struct pictures {
 	struct metrics *metrics;
 	struct store *store;
 	struct checker *checker;
+	struct desk *desk;
 	struct turns **turns; /* of each Grafana, in the settings' order */
 };
 
@@ -34,8 +36,10 @@ pictures_open(
 	s->metrics = metrics;
 	s->store = store_open(settings, complaints);
 	s->checker = checker_open();
+	s->desk = desk_open(DESK_PLACES);
 	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
-	ok = s->store != NULL && s->checker != NULL && s->turns != NULL;
+	ok = s->store != NULL && s->checker != NULL && s->desk != NULL &&
+	     s->turns != NULL;
 	for (i = 0; ok && i < settings->grafana_count; i++) {
 		s->turns[i] = turns_open((int)settings->max_renders);
 		ok = s->turns[i] != NULL;
@@ -56,6 +60,7 @@ pictures_close(struct pictures *s)
 	for (i = 0; s->turns != NULL && i < s->settings->grafana_count; i++)
 		turns_close(s->turns[i]);
 	free(s->turns);
+	desk_close(s->desk);
 	checker_close(s->checker);
 	store_close(s->store);
 	free(s);
@@ -126,12 +131,24 @@ refuse_turn(struct picture *p, enum turn turn, struct turns *turns, bool again)
 	}
 }
 
+/* What comes, and the place at the desk that it takes. */
+struct delivery {
+	struct http_answer answer;
+	struct desk_place place;
+};
+
+static void
+take_place(void *place)
+{
+	desk_take(place);
+}
+
 /*
  * Ask Grafana, in a turn that is given back whatever happens.  A busy answer
  * holds everybody's next turn back; how long is in *hold_ms.
  */
 static enum outcome
-render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
+render_once(struct pictures *s, struct picture *p, struct delivery *d,
     const struct picture_order *order, const struct turn_request *turn,
     struct turns *turns, struct http *http)
 {
@@ -142,20 +159,23 @@ render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
 		.left_ms = caller_left_ms(order->caller),
 		.cancelled = order->cancelled,
 		.arg = order->arg,
+		.arrives = take_place,
+		.place = &d->place,
 	};
 	int64_t start = now_ms();
 	enum turn_went went = WENT_WELL;
 	enum outcome o;
 
 	metrics_render_begins(s->metrics);
-	o = render_panel(answer, &r, http, s->settings, &p->problem);
+	o = render_panel(&d->answer, &r, http, s->settings, &p->problem);
 	p->render_ms = now_ms() - start;
 	metrics_render_ends(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
 		went = WENT_BUSY;
-	else if (answer->status == 0)
+	else if (d->answer.status == 0)
 		went = WENT_BADLY;
-	turns_give(turns, turn, went, p->render_ms, answer->retry_after * 1000);
+	turns_give(
+	    turns, turn, went, p->render_ms, d->answer.retry_after * 1000);
 	return o;
 }
 
@@ -164,9 +184,8 @@ render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
  * long as the caller has time.
  */
 static enum outcome
-render_in_turn(struct pictures *s, struct picture *p,
-    struct http_answer *answer, const struct picture_order *order,
-    struct http *http)
+render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
+    const struct picture_order *order, struct http *http)
 {
 	struct turns *turns =
 	    s->turns[order->panel->origin - s->settings->grafana];
@@ -186,7 +205,7 @@ render_in_turn(struct pictures *s, struct picture *p,
 		turn = turns_take(turns, &request);
 		if (turn != TURN_TAKEN)
 			return refuse_turn(p, turn, turns, again);
-		o = render_once(s, p, answer, order, &request, turns, http);
+		o = render_once(s, p, d, order, &request, turns, http);
 		if (o != OUTCOME_GRAFANA_BUSY)
 			return o;
 		p->retry_seconds = turns_estimate_seconds(turns);
@@ -194,7 +213,8 @@ render_in_turn(struct pictures *s, struct picture *p,
 			return o;
 		again = true;
 		request.until_ms = order->caller->deadline_ms;
-		http_answer_reset(answer);
+		http_answer_reset(&d->answer);
+		desk_leave(&d->place);
 	}
 }
 
@@ -202,21 +222,22 @@ void
 pictures_make(struct pictures *s, struct picture *p,
     const struct picture_order *order, struct http *http)
 {
-	struct http_answer answer;
+	struct delivery d = { .place.desk = s->desk };
 	struct buf clean;
 
 	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
-	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
-	p->outcome = render_in_turn(s, p, &answer, order, http);
+	http_answer_init(&d.answer, (size_t)s->settings->max_image_bytes);
+	p->outcome = render_in_turn(s, p, &d, order, http);
 	if (p->outcome == OUTCOME_SAVED)
-		check(s, p, &clean, buf_str(&answer.body), answer.body.len);
-	/* before the disk is waited for: a thousand may be doing that */
-	http_answer_free(&answer);
+		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len);
+	/* before the disk is waited for: many may be doing that */
+	http_answer_free(&d.answer);
 	keep(s, p, NULL, &clean);
 	buf_free(&clean);
+	desk_leave(&d.place);
 }
 
 void
