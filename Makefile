@@ -106,7 +106,7 @@ check: $(UNITS) $(BUILD)/grafana-images
 
 # The stand-in is never sanitized: it must keep up with what is.
 e2e: $(BUILD)/grafana-images
-	$(MAKE) SAN= build/grafana-standin
+	$(MAKE) SAN= build/grafana-standin build/bench/load
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
 
 # The script for hubot, by itself
