@@ -11,6 +11,7 @@ alike, and medians are taken: the ratios are what counts. See README.md here.
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -312,6 +313,67 @@ def sharing(results):
         for k, part in cells(results["sharing"], ("kinds",)).items()]))
 
 
+# ---- removing a thirtieth of many images
+
+DAYS = 30
+
+
+def day(back):
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - back * 86400))
+
+
+def fill(folder, count, first, age_days):
+    os.makedirs(folder, exist_ok=True)
+    then = time.time() - age_days * 86400
+    for n in range(first, first + count):
+        path = "%s/%064x.png" % (folder, n * 0x9e3779b97f4a7c15 % 2 ** 64)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.write(fd, bytes(1024))
+        os.close(fd)
+        os.utime(path, (then, then))
+
+
+def spent(*command):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def purge(results):
+    count = int(option("IMAGES", "1000000")) // DAYS
+    disk = machine.Disk("ext4", os.path.join(WORK, "disk"), WORK, "12G")
+    store, flat = (os.path.join(disk.folder, n) for n in ("store", "flat"))
+    progress = Progress("purge", DAYS)
+    for back in range(DAYS):
+        progress.step("making images")
+        fill(os.path.join(store, day(back)), count, back * count, back)
+        fill(flat, count, back * count, back)
+    fill(os.path.join(disk.folder, "again"), count, 0, 0)
+    progress.end()
+    conf = os.path.join(WORK, "purge.conf")
+    with open(conf, "w") as f:
+        f.write("grafana = http://127.0.0.1\npublic_url = %s\nstore = %s\n"
+                "keep_days = %d\n" % (rivals.PUBLIC, store, DAYS - 2))
+    cpu = {}
+    disk.again()  # nothing of it is in memory
+    cpu["grafana-images purge"] = spent(
+        os.path.join(rivals.ROOT, "build", "grafana-images"), "-c", conf,
+        "purge")
+    disk.again()
+    cpu["rm -r of as many"] = spent("rm", "-r",
+                                    os.path.join(disk.folder, "again"))
+    disk.again()
+    cpu["find, one folder"] = spent(
+        "find", flat, "-type", "f", "-mtime", "+%d" % (DAYS - 2), "-delete")
+    results["purge"] = {"removed": count, "cpu": cpu, "left": [
+        sum(len(names) for _, _, names in os.walk(f)) for f in (store, flat)]}
+    disk.close()
+    say("\nRemoving %d of %d images (%s are left), s of CPU" % (
+        count, count * DAYS, results["purge"]["left"]))
+    say(paper.table(["", "CPU s"], [[n, "%.3f" % s] for n, s in cpu.items()]))
+
+
 # ---- what each stage costs
 
 def stages(results):
@@ -388,7 +450,7 @@ def write_picture(rows):
 
 def main():
     parts = {"stages": stages, "storm": storm, "sharing": sharing,
-             "slow": slow, "https": https, "load": saturation}
+             "purge": purge, "slow": slow, "https": https, "load": saturation}
     only = option("ONLY", " ".join(parts)).split()
     if os.geteuid() != 0:
         raise SystemExit("bench: needs root, to mount file systems")

@@ -63,7 +63,7 @@ def memory_mib(pid, field="VmHWM"):
 class Disk:
     """A fresh file system, for as long as this process lives."""
 
-    def __init__(self, kind, folder, work):
+    def __init__(self, kind, folder, work, size="3G"):
         self.kind, self.folder = kind, folder
         os.makedirs(folder, exist_ok=True)
         if kind == "tmpfs":
@@ -71,10 +71,15 @@ class Disk:
             return
         # preallocated: else each write would have the disk below make room
         self.file = os.path.join(work, "ext4.img")
-        subprocess.run(["fallocate", "-l", "3G", self.file], check=True)
+        subprocess.run(["fallocate", "-l", size, self.file], check=True)
         subprocess.run(["mkfs.ext4", "-q", "-F", "-E",
                         "lazy_itable_init=0,lazy_journal_init=0", self.file],
                        check=True)
+        self.mount("-o", "loop", self.file)
+
+    def again(self):
+        """Unmount and mount it: what was in memory of it is no more."""
+        subprocess.run(["umount", self.folder], check=True)
         self.mount("-o", "loop", self.file)
 
     def mount(self, *arguments):
