@@ -3,6 +3,7 @@
 # make test         every test (installs the Debian packages that it needs)
 # make fuzz         T=NAME SECONDS=N: one of tests/fuzz
 # make torture      each call that can fail fails, in turn: minutes
+# make bench        how quick it is, beside others: tests/bench/README.md
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
 # make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
@@ -67,17 +68,12 @@ $(BUILD)/grafana-images: $(SRC) $(CGI)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS)
 
-$(BUILD)/src/%.o: src/%.c
+$(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_C) -c -o $@ $<
 
-$(BUILD)/cgi/%.o: cgi/%.c
-	@mkdir -p $(@D)
-	$(call say,CC)
-	$(Q)$(CC) $(ALL_C) -c -o $@ $<
-
-$(BUILD)/unit/%.o: tests/unit/%.c
+$(BUILD)/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_C) -c -o $@ $<
@@ -85,11 +81,6 @@ $(BUILD)/unit/%.o: tests/unit/%.c
 $(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(SRC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
-
-$(BUILD)/fuzz/%.o: tests/fuzz/%.c
-	@mkdir -p $(@D)
-	$(call say,CC)
-	$(Q)$(CC) $(ALL_C) -c -o $@ $<
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(ORACLE) $(SRC)
 	$(call say,LD)
@@ -99,11 +90,7 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(SRC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lpng
 
-$(BUILD)/standin/%.o: tests/standin/%.c
-	@mkdir -p $(@D)
-	$(call say,CC)
-	$(Q)$(CC) $(ALL_C) $(shell pkg-config --cflags cairo fontconfig) -c -o $@ $<
-
+$(STANDIN): CPPFLAGS += $(shell pkg-config --cflags cairo fontconfig)
 $(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(shell pkg-config --libs cairo fontconfig libdeflate libcrypto) -lm
@@ -130,7 +117,7 @@ check: $(UNITS) $(REPLAYS) $(BUILD)/grafana-images
 
 # The stand-in is never sanitized: it must keep up with what is.
 e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
-	$(MAKE) SAN= build/grafana-standin
+	$(MAKE) SAN= build/grafana-standin build/bench/load
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
 
 # The script for hubot, by itself
@@ -156,6 +143,20 @@ test: deps-test
 	$(MAKE) SAN=address,undefined check e2e
 	$(MAKE) SAN=thread check e2e
 
+build/bench/load: build/bench/load.o build/bench/ask.o
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^
+
+build/bench/stages: build/bench/stages.o build/bench/decode.o $(SRC)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+
+# In a mount namespace of its own: its file systems end with it.
+bench:
+	tests/deps bench
+	$(MAKE) SAN= all build/grafana-standin build/bench/load build/bench/stages
+	unshare --mount tests/bench/bench.py
+
 install: $(BUILD)/grafana-images
 	install -D -m 755 $(BUILD)/grafana-images $(DESTDIR)$(PREFIX)/bin/grafana-images
 	install -D -m 644 cgi/grafana-images.8 $(DESTDIR)$(PREFIX)/share/man/man8/grafana-images.8
@@ -176,6 +177,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e hubot test torture fuzz install deb format clean
+.PHONY: all run deps deps-test check e2e hubot test torture fuzz install deb format clean bench
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)

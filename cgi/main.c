@@ -81,6 +81,10 @@ settle(void)
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
 	/* memory follows the requests in flight, not the number of threads */
 	mallopt(M_ARENA_MAX, 2);
+	/* a panel's memory is used again at once: to give each back to the
+	 * kernel and take it anew costs as much as checking the panel */
+	mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 }
 
 /* Everything from settings to an open service, and the way back. */

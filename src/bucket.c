@@ -104,6 +104,7 @@ read_secret(const char *file, FILE *complaints)
 static const char *
 variable(const char *name)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
 	const char *value = getenv(name);
 
 	return value == NULL || *value == '\0' ? NULL : value;

@@ -135,6 +135,13 @@ day_number(const char *day)
 	return (y * 100 + m) * 100 + d;
 }
 
+static int
+open_existing(struct folder *f, const char *day)
+{
+	return openat(
+	    f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /*
  * A sibling may have made it a moment ago and not have synced the store yet:
  * so the first use by each process syncs, not only the making.
@@ -143,13 +150,15 @@ static int
 open_day(struct folder *f, const char *day)
 {
 	unsigned number = day_number(day);
-	bool made = mkdirat(f->fd, day, 0711) == 0;
-	int fd;
+	bool made = false;
+	int fd = open_existing(f, day);
 
-	if (!made && errno != EEXIST)
-		return -1;
-	fd =
-	    openat(f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		made = mkdirat(f->fd, day, 0711) == 0;
+		if (!made && errno != EEXIST)
+			return -1;
+		fd = open_existing(f, day);
+	}
 	if (fd < 0)
 		return -1;
 	if (!made && number != 0 && atomic_load(&f->synced_day) == number)
@@ -421,8 +430,7 @@ folder_put(struct folder *f, const struct folder_file *file,
 bool
 folder_renew(struct folder *f, const char *day, const char *name, size_t len)
 {
-	int fd =
-	    openat(f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open_existing(f, day);
 	bool ok = fd >= 0 && renew(fd, name, NULL, len);
 
 	drop(fd);

@@ -7,6 +7,7 @@
  */
 #include "http.h"
 
+#include "caller.h"
 #include "digest.h"
 #include "version.h"
 
@@ -17,12 +18,23 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#define LOOK_MS     100 /* how often it is asked whether it is still wanted */
 #define HEADERS_MAX 200 /* lines; an endless run of them is cut off */
+
+/*
+ * libcurl's own buffer, for as long as a transfer takes: a panel in one piece
+ * as long as there are few, and a thousand small ones.
+ */
+#define FEW         64
+#define ROOM_OF_FEW 102400L
+#define ROOM_OF_ALL 8192L
+static atomic_int transfers; /* under way */
 
 struct http {
 	CURL *easy;
@@ -37,8 +49,12 @@ struct transfer {
 	int64_t max_ms;
 	bool (*cancelled)(void *arg);
 	void *arg;
+	void (*arrives)(void *place);
+	void *place;
 	struct http_answer *answer;
+	int64_t looked_ms; /* whether it is still wanted */
 	unsigned header_lines;
+	bool few; /* beside it */
 	bool address_refused;
 	bool too_big;
 	bool no_memory;
@@ -318,6 +334,8 @@ on_body(char *bytes, size_t size, size_t n, void *user)
 	struct buf *body = &t->answer->body;
 
 	(void)size;
+	if (t->arrives != NULL)
+		t->arrives(t->place);
 	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
 	if (n > body->limit - body->len) {
 		t->too_big = true;
@@ -339,8 +357,11 @@ on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 	(void)b;
 	(void)c;
 	(void)d;
-	if (t->cancelled != NULL)
+	/* libcurl calls this for each piece, and asking is a system call */
+	if (t->cancelled != NULL && now_ms() - t->looked_ms >= LOOK_MS) {
+		t->looked_ms = now_ms();
 		t->gone = t->cancelled(t->arg);
+	}
 	return t->gone;
 }
 
@@ -443,7 +464,6 @@ set_options(CURL *e)
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_DNS_CACHE_TIMEOUT, 30L);
 	SET(CURLOPT_MAXCONNECTS, 4L);
-	SET(CURLOPT_BUFFERSIZE, 65536L);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -619,6 +639,7 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 
 	if (left <= 0)
 		return HTTP_SLOW;
+	SET(CURLOPT_BUFFERSIZE, t->few ? ROOM_OF_FEW : ROOM_OF_ALL);
 	SET(CURLOPT_TIMEOUT_MS, (long)left);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, h->connect_ms));
 	SET(CURLOPT_OPENSOCKETDATA, t);
@@ -700,6 +721,8 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 		.origin = q->origin,
 		.max_ms = q->max_ms,
 		.cancelled = q->cancelled,
+		.arrives = q->arrives,
+		.place = q->place,
 		.arg = q->arg,
 		.answer = a };
 	struct curl_slist *headers = NULL;
@@ -717,8 +740,10 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, connect_to) ==
 		 CURLE_OK &&
 	     curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
+	t.few = atomic_fetch_add(&transfers, 1) < FEW;
 	if (ok)
 		end = transfer(h, &t, p);
+	atomic_fetch_sub(&transfers, 1);
 	p->upstream = a->status;
 	/* nothing of this request stays in the handle */
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);

@@ -57,6 +57,9 @@ struct http_question {
 	int64_t max_ms;               /* from now to the last byte */
 	bool (*cancelled)(void *arg); /* asked now and then; NULL: never */
 	void *arg;
+	void (*arrives)(void *place); /* called before bytes of a body are
+					 taken, and may wait; or NULL */
+	void *place;
 };
 
 struct http_answer {

@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "checker.h"
+#include "desk.h"
 #include "render.h"
 #include "turns.h"
 
@@ -17,6 +18,7 @@ struct pictures {
 	struct metrics *metrics;
 	struct store *store;
 	struct checker *checker;
+	struct desk *desk;
 	struct turns **turns; /* of each Grafana, in the settings' order */
 };
 
@@ -34,8 +36,9 @@ pictures_open(const struct settings *settings, struct store *store,
 	s->metrics = metrics;
 	s->store = store;
 	s->checker = checker_open();
+	s->desk = desk_open(DESK_PLACES);
 	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
-	ok = s->checker != NULL && s->turns != NULL;
+	ok = s->checker != NULL && s->desk != NULL && s->turns != NULL;
 	for (i = 0; ok && i < settings->grafana_count; i++) {
 		s->turns[i] = turns_open((int)settings->max_renders);
 		ok = s->turns[i] != NULL;
@@ -56,6 +59,7 @@ pictures_close(struct pictures *s)
 	for (i = 0; s->turns != NULL && i < s->settings->grafana_count; i++)
 		turns_close(s->turns[i]);
 	free(s->turns);
+	desk_close(s->desk);
 	checker_close(s->checker);
 	free(s);
 }
@@ -76,33 +80,40 @@ pictures_renew(struct pictures *s, const struct picture *p, struct http *http,
 	return store_renew(s->store, p->key, p->bytes, http, left_ms);
 }
 
-/* Check what came, and keep the picture that is in it; "name" is NULL for one
- * that is named by its content. */
-static enum outcome
-check_and_keep(struct pictures *s, struct picture *p, const char *name,
-    const void *image, size_t len, struct http *http,
-    const struct caller *caller)
+/* Check what came; "clean" is the caller's and gets the picture that is in it.
+ */
+static void
+check(struct pictures *s, struct picture *p, struct buf *clean,
+    const void *image, size_t len)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
 	};
-	struct buf clean;
-	enum outcome o;
 
-	buf_init(&clean, len + 1024);
-	o = checker_clean(
-	    s->checker, &clean, &p->size, image, len, &limits, &p->problem);
-	if (o == OUTCOME_SAVED && name == NULL)
-		o = store_put(s->store, p->key, &clean, http,
-		    caller_left_ms(caller), &p->problem);
-	else if (o == OUTCOME_SAVED)
-		o = store_put_upload(s->store, p->key, name, &clean, http,
-		    caller_left_ms(caller), &p->problem);
-	p->bytes = clean.len;
-	if (o == OUTCOME_SAVED)
-		metrics_saved(s->metrics, clean.len);
-	buf_free(&clean);
-	return o;
+	clean->limit = len + 1024;
+	p->outcome = checker_clean(
+	    s->checker, clean, &p->size, image, len, &limits, &p->problem);
+}
+
+/* Keep it, if it is one; "name" is NULL for one that is named by its content.
+ */
+static void
+keep(struct pictures *s, struct picture *p, const char *name,
+    const struct buf *clean, struct http *http, const struct caller *caller)
+{
+	int64_t left_ms = caller_left_ms(caller);
+
+	if (p->outcome != OUTCOME_SAVED)
+		return;
+	if (name == NULL)
+		p->outcome = store_put(
+		    s->store, p->key, clean, http, left_ms, &p->problem);
+	else
+		p->outcome = store_put_upload(
+		    s->store, p->key, name, clean, http, left_ms, &p->problem);
+	p->bytes = clean->len;
+	if (p->outcome == OUTCOME_SAVED)
+		metrics_saved(s->metrics, clean->len);
 }
 
 /* No turn: what that means for who waited. */
@@ -122,12 +133,24 @@ refuse_turn(struct picture *p, enum turn turn, struct turns *turns, bool again)
 	}
 }
 
+/* What comes, and the place at the desk that it takes. */
+struct delivery {
+	struct http_answer answer;
+	struct desk_place place;
+};
+
+static void
+take_place(void *place)
+{
+	desk_take(place);
+}
+
 /*
  * Ask Grafana, in a turn that is given back whatever happens.  A busy answer
  * holds everybody's next turn back; how long is in *hold_ms.
  */
 static enum outcome
-render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
+render_once(struct pictures *s, struct picture *p, struct delivery *d,
     const struct picture_order *order, const struct turn_request *turn,
     struct turns *turns, struct http *http)
 {
@@ -138,20 +161,23 @@ render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
 		.left_ms = caller_left_ms(order->caller),
 		.cancelled = order->cancelled,
 		.arg = order->arg,
+		.arrives = take_place,
+		.place = &d->place,
 	};
 	int64_t start = now_ms();
 	enum turn_went went = WENT_WELL;
 	enum outcome o;
 
 	metrics_render_begins(s->metrics);
-	o = render_panel(answer, &r, http, s->settings, &p->problem);
+	o = render_panel(&d->answer, &r, http, s->settings, &p->problem);
 	p->render_ms = now_ms() - start;
 	metrics_render_ends(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
 		went = WENT_BUSY;
-	else if (answer->status == 0)
+	else if (d->answer.status == 0)
 		went = WENT_BADLY;
-	turns_give(turns, turn, went, p->render_ms, answer->retry_after * 1000);
+	turns_give(
+	    turns, turn, went, p->render_ms, d->answer.retry_after * 1000);
 	return o;
 }
 
@@ -160,9 +186,8 @@ render_once(struct pictures *s, struct picture *p, struct http_answer *answer,
  * long as the caller has time.
  */
 static enum outcome
-render_in_turn(struct pictures *s, struct picture *p,
-    struct http_answer *answer, const struct picture_order *order,
-    struct http *http)
+render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
+    const struct picture_order *order, struct http *http)
 {
 	struct turns *turns =
 	    s->turns[order->panel->origin - s->settings->grafana];
@@ -182,7 +207,7 @@ render_in_turn(struct pictures *s, struct picture *p,
 		turn = turns_take(turns, &request);
 		if (turn != TURN_TAKEN)
 			return refuse_turn(p, turn, turns, again);
-		o = render_once(s, p, answer, order, &request, turns, http);
+		o = render_once(s, p, d, order, &request, turns, http);
 		if (o != OUTCOME_GRAFANA_BUSY)
 			return o;
 		p->retry_seconds = turns_estimate_seconds(turns);
@@ -190,7 +215,8 @@ render_in_turn(struct pictures *s, struct picture *p,
 			return o;
 		again = true;
 		request.until_ms = order->caller->deadline_ms;
-		http_answer_reset(answer);
+		http_answer_reset(&d->answer);
+		desk_leave(&d->place);
 	}
 }
 
@@ -198,17 +224,22 @@ void
 pictures_make(struct pictures *s, struct picture *p,
     const struct picture_order *order, struct http *http)
 {
-	struct http_answer answer;
+	struct delivery d = { .place.desk = s->desk };
+	struct buf clean;
 
+	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
-	http_answer_init(&answer, (size_t)s->settings->max_image_bytes);
-	p->outcome = render_in_turn(s, p, &answer, order, http);
+	http_answer_init(&d.answer, (size_t)s->settings->max_image_bytes);
+	p->outcome = render_in_turn(s, p, &d, order, http);
 	if (p->outcome == OUTCOME_SAVED)
-		p->outcome = check_and_keep(s, p, NULL, buf_str(&answer.body),
-		    answer.body.len, http, order->caller);
-	http_answer_free(&answer);
+		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len);
+	/* before the disk is waited for: many may be doing that */
+	http_answer_free(&d.answer);
+	keep(s, p, NULL, &clean, http, order->caller);
+	buf_free(&clean);
+	desk_leave(&d.place);
 }
 
 void
@@ -216,8 +247,13 @@ pictures_keep(struct pictures *s, struct picture *p, const char *name,
     const void *image, size_t len, struct http *http,
     const struct caller *caller)
 {
+	struct buf clean;
+
+	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = RETRY_SECONDS;
-	p->outcome = check_and_keep(s, p, name, image, len, http, caller);
+	check(s, p, &clean, image, len);
+	keep(s, p, name, &clean, http, caller);
+	buf_free(&clean);
 }

@@ -173,6 +173,8 @@ render_panel(struct http_answer *a, const struct render *r, struct http *http,
 		.max_ms = settings->render_seconds * 1000,
 		.cancelled = r->cancelled,
 		.arg = r->arg,
+		.arrives = r->arrives,
+		.place = r->place,
 	};
 	enum outcome o;
 

@@ -167,6 +167,7 @@ read_entries(struct work *w, DIR *d, struct shelf *s, visitor *visit)
 
 	for (;;) {
 		errno = 0;
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has "d" */
 		e = readdir(d);
 		if (e == NULL)
 			return errno == 0;

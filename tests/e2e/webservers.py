@@ -255,7 +255,7 @@ worker_processes 2;
 daemon off;
 pid {dir}/pid;
 error_log {dir}/error.log info;
-events {{ worker_connections 512; }}
+events {{ worker_connections 4096; }}
 http {{
   include /etc/nginx/mime.types;
   default_type application/octet-stream;

@@ -2,6 +2,7 @@
 #include "picture.h"
 
 #include <libdeflate.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,47 @@ picture_encode(
 		p = assemble(idat, idat_len, width, height);
 	free(idat);
 	return p;
+}
+
+/* Where its first IDAT and its IEND begin. */
+static bool
+find_places(struct picture *p)
+{
+	size_t at;
+
+	for (at = 8; at + 12 <= p->len; at += 12 + (size_t)get32(p->bytes + at))
+		if (memcmp(p->bytes + at + 4, "IEND", 4) == 0)
+			p->iend = at;
+		else if (p->idat == 0 &&
+			 memcmp(p->bytes + at + 4, "IDAT", 4) == 0)
+			p->idat = at;
+	return p->idat != 0 && p->iend != 0;
+}
+
+struct picture *
+picture_read(const char *path)
+{
+	struct picture *p = calloc(1, sizeof(*p));
+	FILE *f = fopen(path, "re");
+	char piece[65536];
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, SIZE_MAX / 2);
+	while (f != NULL && (n = fread(piece, 1, sizeof(piece), f)) > 0)
+		buf_add(&b, piece, n);
+	if (f != NULL)
+		fclose(f);
+	if (p != NULL) {
+		p->refs = 1;
+		p->bytes = (unsigned char *)b.bytes;
+		p->len = b.len;
+		if (find_places(p))
+			return p;
+	}
+	free(p);
+	buf_free(&b);
+	return NULL;
 }
 
 struct picture *

@@ -25,6 +25,9 @@ struct picture {
 /* Pixels are cairo's ARGB32, all opaque.  NULL when there is no memory. */
 struct picture *picture_encode(
     const unsigned char *pixels, size_t width, size_t height, size_t stride);
+/* One that is there already, whatever its colours.  NULL when it cannot be read
+ * or has no IDAT. */
+struct picture *picture_read(const char *path);
 struct picture *picture_keep(struct picture *);
 void picture_drop(struct picture *);
 

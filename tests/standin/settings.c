@@ -15,7 +15,7 @@ static const char usage[] =
     "usage: grafana-standin [--port N] [--token T]... [--basic "
     "USER:PASSWORD]...\n"
     "\t[--sub-path /PATH] [--anonymous] [--login 302|401] [--delay MS]\n"
-    "\t[--now SECONDS]\n";
+    "\t[--now SECONDS] [--panel FILE]\n";
 
 static void
 base64(const char *in, char *out)
@@ -105,6 +105,9 @@ one_option(int option)
 	case 'd':
 		settings.delay_ms = number_option(optarg, 3600000);
 		break;
+	case 'f':
+		settings.panel = optarg;
+		break;
 	case 'n':
 		settings.now = number_option(optarg, 253402300799);
 		break;
@@ -126,6 +129,7 @@ settings_read(int argc, char **argv)
 		{ "login", required_argument, NULL, 'l' },
 		{ "delay", required_argument, NULL, 'd' },
 		{ "now", required_argument, NULL, 'n' },
+		{ "panel", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};

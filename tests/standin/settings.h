@@ -15,6 +15,7 @@ struct settings {
 	bool anonymous;
 	bool login_401; /* refuse as Grafana before 10 did */
 	long delay_ms;
+	const char *panel; /* a PNG that each picture is; NULL: drawn */
 	int64_t now; /* the time at the right edge of charts; 0: the clock's */
 
 	/* values of Authorization that are let in, as they are sent */

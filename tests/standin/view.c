@@ -10,6 +10,7 @@
 
 #include "draw.h"
 #include "picture.h"
+#include "settings.h"
 
 enum { STATS = 4, ROW_STATS = 96, ROW_PANEL = 250, GAP = 8, HEADER = 56 };
 
@@ -138,6 +139,8 @@ view_draw(const struct view *v)
 	struct picture *p;
 	int width, height;
 
+	if (settings.panel != NULL)
+		return picture_read(settings.panel);
 	width = v->width * v->scale_percent / 100;
 	height = v->height * v->scale_percent / 100;
 	width = width < 1 ? 1 : width;
