@@ -284,9 +284,12 @@ def test_without_min_free_bytes_nothing_is_warned_of(whole, post):
 
 
 def start_line(service):
-    [line] = [line for line in service.text().splitlines()
-              if " start=" in line]
-    return line
+    """It comes when all is set up, before the first answer."""
+    def lines():
+        return [line for line in service.text().splitlines(True)
+                if " start=" in line and line.endswith("\n")]
+    [line] = until(lines, "it has started")
+    return line.rstrip("\n")
 
 
 def effective(service):
