@@ -140,7 +140,7 @@ torture: $(BUILD)/grafana-images $(BUILD)/nth.so
 
 # Confined, nobody could write down what ran: the sandbox is left out, as in a
 # sanitizer's build.
-COVER := CFLAGS='-O1 -g --coverage' LDFLAGS=--coverage CPPFLAGS=-DSANITIZED=1 BUILD=build/coverage
+COVER := CFLAGS='-O1 -g --coverage' LDFLAGS=--coverage CPPFLAGS=-DUNCONFINED=1 BUILD=build/coverage
 coverage:
 	rm -rf build/coverage
 	$(MAKE) $(COVER) all
