@@ -1,6 +1,7 @@
 # make              the program, at build/grafana-images
 # make run          the whole thing on this machine: prints an address that opens
 # make test         every test (installs the Debian packages that it needs)
+# make coverage     which lines the tests ran, and which not
 # make fuzz         T=NAME SECONDS=N: one of tests/fuzz
 # make torture      each call that can fail fails, in turn: minutes
 # make bench        how quick it is, beside others: tests/bench/README.md
@@ -128,6 +129,16 @@ torture: $(BUILD)/grafana-images $(BUILD)/nth.so
 	$(MAKE) SAN= build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/torture.py
 
+# Confined, nobody could write down what ran: the sandbox is left out, as in a
+# sanitizer's build.
+COVER := CFLAGS='-O1 -g --coverage' LDFLAGS=--coverage CPPFLAGS=-DUNCONFINED=1 BUILD=build/coverage
+coverage:
+	rm -rf build/coverage
+	$(MAKE) $(COVER) all
+	mkdir -p build/coverage/unit && find build/coverage -type d -exec chmod a+rwx {} +
+	-umask 0 && $(MAKE) $(COVER) LINTS= check && $(MAKE) $(COVER) e2e
+	tests/coverage build/coverage
+
 # What it finds is in build/fuzz/found; put it into tests/fuzz/corpus/NAME.
 SECONDS ?= 60
 fuzz:
@@ -177,6 +188,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e hubot test torture fuzz install deb format clean bench
+.PHONY: all run deps deps-test check e2e hubot test bench torture fuzz coverage install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)

@@ -2,6 +2,12 @@
 /*
  * A picture.  What is taken, libpng takes too, before and after, with the same
  * pixels; and what is clean stays as it is.
+ *
+ * One exception is known: libdeflate reads some streams that zlib refuses (a
+ * Huffman code for the lengths 286 and 287 or the distances 30 and 31, which
+ * RFC 1951 gives no meaning).  What it makes of them is still exactly as many
+ * bytes as the header says, with a right checksum; to look for them would take
+ * a second inflater, six times as slow.
  */
 #include "fuzz.h"
 
@@ -52,12 +58,38 @@ LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t room, unsigned seed)
 	return len;
 }
 
+static bool
+zlib_refuses(const struct buf *clean)
+{
+	static uint8_t window[65536];
+	const uint8_t *p = (const uint8_t *)clean->bytes;
+	size_t at = 8;
+	z_stream z = { 0 };
+	int rc;
+
+	while (memcmp(p + at + 4, "IDAT", 4) != 0)
+		at += be32(p + at) + 12;
+	z.next_in = (Bytef *)(uintptr_t)(p + at + 8);
+	z.avail_in = be32(p + at);
+	promise(inflateInit(&z) == Z_OK);
+	do {
+		z.next_out = window;
+		z.avail_out = sizeof(window);
+		rc = inflate(&z, Z_NO_FLUSH);
+	} while (rc == Z_OK);
+	inflateEnd(&z);
+	return rc == Z_DATA_ERROR;
+}
+
 static void
 check_same(const void *bytes, size_t len, const struct buf *clean)
 {
 	struct decoded before, after;
 
-	promise(decoded_init(&before, bytes, len));
+	if (!decoded_init(&before, bytes, len)) {
+		promise(zlib_refuses(clean));
+		return;
+	}
 	promise(decoded_init(&after, clean->bytes, clean->len));
 	promise(decoded_equal(&before, &after));
 	decoded_free(&before);
