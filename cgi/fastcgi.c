@@ -428,6 +428,9 @@ run(struct responder *r)
 	/* the descriptor stays readable: each worker sees it, and so do we */
 	while (poll(&stop, 1, -1) < 0)
 		;
+	/* where nobody else holds the socket, a web server is refused at once
+	 * and can ask elsewhere, instead of waiting for our end */
+	dup2(STDERR_FILENO, LISTENER);
 	service_stop(r->service);
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
