@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "notify.h"
+#include "peers.h"
 #include "reply.h"
 #include "sandbox.h"
 
@@ -39,6 +40,7 @@
 #define DRAIN_MAX       1048576 /* bytes of a body that nobody wants */
 #define OUT_OF_FILES_MS 50      /* until the next look after EMFILE */
 #define FILES_FOR_ALL   64      /* descriptors that no worker holds */
+#define WARN_EVERY_MS   60000
 
 /* A sanitizer's frames are larger. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -50,6 +52,8 @@
 struct responder {
 	struct service *service;
 	const struct settings *settings;
+	struct peers *peers;       /* who may connect over TCP; NULL: no TCP */
+	_Atomic int64_t warned_ms; /* when a stranger was last told of */
 	int epoll;
 };
 
@@ -241,11 +245,48 @@ rearm(int epoll)
 	epoll_ctl(epoll, EPOLL_CTL_MOD, LISTENER, &e);
 }
 
+/* Once a minute, because a stranger can come as often as he likes. */
+static void
+warn_of_stranger(struct responder *r, const struct sockaddr *address)
+{
+	int64_t now = now_ms(), warned = atomic_load(&r->warned_ms);
+	char name[PEERS_ADDRESS_ROOM], text[256];
+
+	if ((warned != 0 && now - warned < WARN_EVERY_MS) ||
+	    !atomic_compare_exchange_strong(&r->warned_ms, &warned, now))
+		return;
+	peers_name(name, address);
+	snprintf(text, sizeof(text),
+	    "A connection from %s was closed unread. If that is a web server "
+	    "of yours, add it to FCGI_WEB_SERVER_ADDRS.",
+	    name);
+	log_warning(text);
+}
+
+/* A connection, or -1 with errno; over TCP from those who may only. */
+static int
+accept_peer(struct responder *r)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = sizeof(address);
+	int fd =
+	    accept4(LISTENER, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+
+	if (fd < 0 || r->peers == NULL ||
+	    peers_check(r->peers, (struct sockaddr *)&address))
+		return fd;
+	close(fd);
+	warn_of_stranger(r, (struct sockaddr *)&address);
+	errno = EACCES;
+	return -1;
+}
+
 /* The next connection; -1 when told to stop. */
 static int
-next_connection(int epoll)
+next_connection(struct responder *r)
 {
 	struct epoll_event e;
+	int epoll = r->epoll;
 	int fd, n;
 
 	for (;;) {
@@ -255,7 +296,7 @@ next_connection(int epoll)
 			return -1;
 		if (n <= 0)
 			continue;
-		fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept_peer(r);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
 				  errno == ENOBUFS || errno == ENOMEM))
 			wait_for_files(epoll);
@@ -268,11 +309,11 @@ next_connection(int epoll)
 static void *
 work(void *arg)
 {
-	const struct responder *r = arg;
+	struct responder *r = arg;
 	struct http *http = http_open(r->settings);
 	int fd;
 
-	while (http != NULL && (fd = next_connection(r->epoll)) >= 0)
+	while (http != NULL && (fd = next_connection(r)) >= 0)
 		serve_connection(r, http, fd);
 	http_close(http);
 	return NULL;
@@ -307,6 +348,17 @@ raise_file_limit(const struct settings *settings)
 	    (long long)settings->workers, (unsigned long long)need,
 	    (unsigned long long)limit.rlim_max);
 	return false;
+}
+
+static bool
+is_tcp(void)
+{
+	int family = AF_UNSPEC;
+	socklen_t len = sizeof(family);
+
+	return getsockopt(LISTENER, SOL_SOCKET, SO_DOMAIN, &family, &len) ==
+		   0 &&
+	       (family == AF_INET || family == AF_INET6);
 }
 
 static bool
@@ -376,6 +428,9 @@ run(struct responder *r)
 	/* the descriptor stays readable: each worker sees it, and so do we */
 	while (poll(&stop, 1, -1) < 0)
 		;
+	/* where nobody else holds the socket, a web server is refused at once
+	 * and can ask elsewhere, instead of waiting for our end */
+	dup2(STDERR_FILENO, LISTENER);
 	service_stop(r->service);
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
@@ -387,15 +442,23 @@ int
 fastcgi_serve(struct service *service, const struct settings *settings)
 {
 	struct responder r = { .service = service, .settings = settings };
+	int status = EX_OSERR;
 
 	notify_open();
 	if (!raise_file_limit(settings))
 		return EX_CONFIG;
-	if (!prepare(&r)) {
+	if (is_tcp()) {
+		r.peers = peers_open(getenv("FCGI_WEB_SERVER_ADDRS"), stderr);
+		if (r.peers == NULL)
+			return EX_CONFIG;
+	}
+	if (prepare(&r)) {
+		log_start(settings, sandbox_level());
+		status = run(&r);
+	} else {
 		fprintf(stderr, "grafana-images: cannot listen: %s\n",
 		    strerrordesc_np(errno));
-		return EX_OSERR;
 	}
-	log_start(settings, sandbox_level());
-	return run(&r);
+	peers_close(r.peers);
+	return status;
 }

@@ -33,8 +33,8 @@ struct visit_record {
 
 void log_visit(const struct visit_record *);
 
-/* One line that begins with the same time: a constant sentence for who runs the
- * service. */
+/* One line that begins with the same time: a sentence for who runs the service,
+ * constant but for addresses. */
 void log_warning(const char *sentence);
 
 /* One line at start: the version, and the effective settings, secrets masked.

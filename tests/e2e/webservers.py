@@ -25,9 +25,9 @@ SECONDS = 60  # for what takes milliseconds: a deadline, not a wait
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
-def free_port():
+def free_port(address="127.0.0.1"):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+        s.bind((address, 0))
         return s.getsockname()[1]
 
 
@@ -44,6 +44,7 @@ class WebServer:
     needs = []  # further files of the packages it comes in
     installed = []  # the shipped files, where tests/e2e/private puts them
     allow_file = None  # where an administrator says who else may save
+    address = "127.0.0.1"  # where it listens
     listens = True  # reaches a responder at SOCKET; else starts the program itself
     # What some of them cannot do.
     follows_links = False  # symbolic links in the store
@@ -84,7 +85,7 @@ class WebServer:
 
     @property
     def url(self):
-        return "http://127.0.0.1:%d" % self.port
+        return "http://%s:%d" % (self.address, self.port)
 
     @property
     def log(self):
@@ -121,7 +122,7 @@ class WebServer:
         os.chmod(self.dir, 0o755)
         shutil.chown(self.dir, "www-data", "www-data")
         os.makedirs(os.path.join(self.dir, "empty"))
-        self.port = free_port()
+        self.port = free_port(self.address)
         if self.allow and self.allow_file:
             with open(self.allow_file, "w") as f:
                 f.write(self.allow_text())
@@ -144,7 +145,7 @@ class WebServer:
         deadline = time.monotonic() + SECONDS
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.address, self.port), 1).close()
                 return
             except OSError as e:
                 why = e
@@ -197,7 +198,7 @@ class WebServer:
     # Asking it.
 
     def connect(self, source="127.0.0.1", timeout=SECONDS):
-        return socket.create_connection(("127.0.0.1", self.port), timeout,
+        return socket.create_connection((self.address, self.port), timeout,
                                         (source, 0))
 
     def ask(self, target, method="GET", headers=(), body=None, source="127.0.0.1",
@@ -234,6 +235,7 @@ class WebServer:
 class Nginx(WebServer):
     name = "nginx"
     binary = "nginx"
+    snippet = "/etc/nginx/snippets/grafana-images.conf"
     installed = ["/etc/nginx/snippets/grafana-images.conf"]
     allow_file = "/etc/nginx/grafana-images.allow"
     stop_signal = signal.SIGQUIT
@@ -268,15 +270,16 @@ http {{
   sendfile on;
 {http_extra}
   server {{
-    listen 127.0.0.1:{port};
+    listen {address}:{port};
     server_name localhost;
     root {dir}/empty;
-    include /etc/nginx/snippets/grafana-images.conf;
+    include {snippet};
 {extra}
   }}
 }}
 """.format(dir=self.dir, port=self.port, extra=self.server_extra,
-           http_extra=self.http_extra)
+           http_extra=self.http_extra, address=self.address,
+           snippet=self.snippet)
 
 
 class Apache(WebServer):
