@@ -253,10 +253,12 @@ def slow(results, https=False):
         for _ in range(rounds):
             for r in field(disk, few=True):
                 progress.step(r.name)
-                more = {"workers": 1000, "max_renders": 1000} \
-                    if r.name == OURS else {}
+                # a thousand handshakes are not done in connect_seconds = 3
+                more = {"workers": 1000, "max_renders": 1000,
+                        "connect_seconds": 30} if r.name == OURS else {}
                 r.start(grafana, ca=pem, **more)
                 front = fronts([r])
+                machine.settle(r.pid)
                 idle = machine.memory_mib(r.pid, "VmRSS")
                 row = ask(r, grafana, "-c", 1000)
                 row.update(name=r.name, idle=idle, added=row["max"] / 1e3 - 2)
@@ -296,6 +298,7 @@ def sharing(results):
                                                max_renders=1000)
                 before = counts(grafana)["renders"]
                 front = fronts([ours])
+                machine.settle(ours.pid)
                 row = ask(ours, grafana, "-c", 1000, "-k", kinds)
                 row.update(kinds=kinds,
                            renders=counts(grafana)["renders"] - before)
@@ -423,7 +426,7 @@ def write_results(results):
 
 def write_picture(rows):
     """For the README: one number of clients, the durable disk."""
-    wanted = [c for c in ("16", "64", "1") if int(c) in
+    wanted = [c for c in ("64", "16", "1") if int(c) in
               {r["clients"] for r in rows}]
     clients = int(wanted[0]) if wanted else rows[0]["clients"]
     disk = rows[-1]["disk"]

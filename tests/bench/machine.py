@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 
 SECONDS = 30
@@ -40,6 +41,14 @@ def cpu_seconds(pid):
         except OSError:
             pass
     return total
+
+
+def settle(pid):
+    """Until it has done what it does at start."""
+    before, moment = -1, threading.Event()
+    while cpu_seconds(pid) - before > .001:
+        before = cpu_seconds(pid)
+        moment.wait(.3)
 
 
 def status_kib(pid, field):
