@@ -70,22 +70,25 @@ def renders(asked, sharing, reuse_seconds):
             answered_until = when + RENDER_SECONDS + reuse_seconds
 
 
-def longest_wait(starts, slots):
+def is_enough(starts, slots):
+    """Does nobody wait too long, with so many renders at one time?"""
     free = [0.0] * slots
-    worst = 0
     for when in starts:
-        begin = max(when, heapq.heappop(free))
-        worst = max(worst, begin - when)
-        heapq.heappush(free, begin + RENDER_SECONDS)
-    return worst
+        begin = max(when, free[0])
+        if begin - when > WAIT_SECONDS:
+            return False
+        heapq.heapreplace(free, begin + RENDER_SECONDS)
+    return True
 
 
 def slots_needed(starts):
-    """The fewest renders at one time with which nobody waits too long."""
-    low, high = 1, max(1, len(starts))
+    """The fewest with which it is."""
+    low, high = 1, 1
+    while not is_enough(starts, high):
+        low, high = high + 1, high * 2
     while low < high:
         middle = (low + high) // 2
-        if longest_wait(starts, middle) <= WAIT_SECONDS:
+        if is_enough(starts, middle):
             high = middle
         else:
             low = middle + 1
