@@ -457,6 +457,8 @@ def children_of(server, program):
     return found
 
 
+# What counts is sanitized above; here each process would take seconds to start.
+@pytest.mark.skipif(sanitized(), reason="not sanitized")
 @pytest.mark.parametrize("cls", [
     pytest.param(c, id=c.name, marks=pytest.mark.skipif(
         not c.available(), reason=c.name + " is not installed"))
