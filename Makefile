@@ -119,7 +119,7 @@ check: $(UNITS) $(REPLAYS) $(BUILD)/grafana-images
 # The stand-in is never sanitized: it must keep up with what is.
 e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
 	$(MAKE) SAN= build/grafana-standin build/bench/load
-	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(E2E) tests/e2e
+	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(or $(E2E),tests/e2e)
 
 # The script for hubot, by itself
 hubot:
@@ -148,11 +148,14 @@ fuzz:
 	build/fuzz/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -print_final_stats=1 -timeout=10 \
 	  -artifact_prefix=build/fuzz/found/ build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T)
 
+# What serving takes is repeated with sanitizers; all of it by hand, such as by
+# "make SAN=thread e2e".
+CORE     := $(patsubst %,tests/e2e/test_%.py,cgi life save sharing uploads)
 test: deps-test
 	$(MAKE) WERROR=1 check e2e hubot
 	$(MAKE) WERROR=1 CC=clang SAN= BUILD=build/clang all
-	$(MAKE) SAN=address,undefined check e2e
-	$(MAKE) SAN=thread check e2e
+	$(MAKE) SAN=address,undefined check e2e E2E='$(CORE)'
+	$(MAKE) SAN=thread check e2e E2E='$(CORE)'
 
 build/bench/load: build/bench/load.o build/bench/ask.o
 	$(call say,LD)

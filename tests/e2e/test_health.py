@@ -320,11 +320,11 @@ def test_at_start_one_line_has_all_effective_settings(service):
 def test_a_setting_cannot_end_its_value_or_the_line(service):
     service.stop()
     service.begin()
-    service.start(s3_acl='a" pid="1\\')
+    service.start(state='/run/a" pid="1\\')
     line = start_line(service)
     pairs = PAIR.findall(line)
     assert [v for k, v in pairs if k == "pid"] == [str(service.pid)]
-    assert dict(pairs)["s3_acl"] == '"a\\" pid=\\"1\\\\"'
+    assert dict(pairs)["state"] == '"/run/a\\" pid=\\"1\\\\"'
     assert " ".join("%s=%s" % pair for pair in pairs) == line
 
 
