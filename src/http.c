@@ -487,6 +487,19 @@ http_open(const struct settings *settings)
 	return http_open_with(&options);
 }
 
+static bool
+have_handle(struct http *h)
+{
+	if (h->easy != NULL)
+		return true;
+	h->easy = curl_easy_init();
+	if (h->easy != NULL && !set_options(h->easy)) {
+		curl_easy_cleanup(h->easy);
+		h->easy = NULL;
+	}
+	return h->easy != NULL;
+}
+
 struct http *
 http_open_with(const struct http_options *options)
 {
@@ -495,8 +508,7 @@ http_open_with(const struct http_options *options)
 	if (h == NULL)
 		return NULL;
 	h->connect_ms = options->connect_ms;
-	h->easy = curl_easy_init();
-	if (h->easy == NULL || !set_options(h->easy)) {
+	if (!have_handle(h)) {
 		http_close(h);
 		return NULL;
 	}
@@ -713,12 +725,22 @@ set_method(CURL *e, struct curl_slist **headers, const struct buf *json)
 		   (curl_off_t)json->len) == CURLE_OK;
 }
 
+/* What memory was missing for may be half done in libcurl's handle, which then
+ * refuses the next request, too: that one begins with a new handle. */
+static void
+drop_if_broken(struct http *h, enum http_end end)
+{
+	if (end != HTTP_NO_MEMORY)
+		return;
+	curl_easy_cleanup(h->easy);
+	h->easy = NULL;
+}
+
 static enum outcome
 ask(struct http *h, const struct http_question *q, const struct buf *json,
     struct http_answer *a, struct problem *p)
 {
-	struct transfer t = { .easy = h->easy,
-		.origin = q->origin,
+	struct transfer t = { .origin = q->origin,
 		.max_ms = q->max_ms,
 		.cancelled = q->cancelled,
 		.arrives = q->arrives,
@@ -731,7 +753,7 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	struct buf url;
 	bool ok;
 
-	ok = make_url(&url, q) && connect_to != NULL &&
+	ok = make_url(&url, q) && connect_to != NULL && have_handle(h) &&
 	     add_header(&headers, "Host", q->origin->base.authority) &&
 	     set_method(h->easy, &headers, json) &&
 	     add_header(&headers, "Authorization", q->authorization) &&
@@ -740,6 +762,7 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, connect_to) ==
 		 CURLE_OK &&
 	     curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
+	t.easy = h->easy;
 	t.few = atomic_fetch_add(&transfers, 1) < FEW;
 	if (ok)
 		end = transfer(h, &t, p);
@@ -753,6 +776,7 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	curl_slist_free_all(headers);
 	curl_slist_free_all(connect_to);
 	buf_free(&url);
+	drop_if_broken(h, end);
 	return judge_end(end, p);
 }
 
