@@ -104,5 +104,5 @@ def test_no_request_notices_a_restart_every_second(service, post, server):
         server.name, time.monotonic() - begin, restarts, len(answers), len(failed),
         max(a[1] for a in answers)))
     assert failed == []
-    assert len(answers) > CLIENTS
+    assert len(answers) >= CLIENTS
     assert "Sanitizer" not in service.text()

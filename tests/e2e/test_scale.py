@@ -251,7 +251,7 @@ def test_it_is_well_while_one_machine_is(several):
 def test_an_upload_finds_a_machine_that_is_well(several, opens):
     machines = several(uploads="on")
     machines.all[0].kill_responder()
-    for n in range(6):
+    for n in range(20):
         answer = machines.balancer.ask(
             "/grafana-images/scale-%d.png" % n, "PUT", body=IMAGE)
         assert answer.status == 201
