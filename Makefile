@@ -57,6 +57,7 @@ STANDIN  := $(patsubst tests/standin/%.c,$(BUILD)/standin/%.o,$(wildcard tests/s
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS  := $(patsubst %,$(BUILD)/fuzz/replay_%,$(FUZZ))
 ORACLE   := $(BUILD)/unit/png_oracle.o
+BENCHES  := $(patsubst %,$(BUILD)/bench/%,load stages s3_put)
 LINTS    := $(wildcard tests/lint/*.sh)
 
 # make V=1 shows the commands whole
@@ -113,12 +114,12 @@ deps:
 deps-test:
 	tests/deps test
 
-check: $(UNITS) $(REPLAYS) $(BUILD)/grafana-images
+check: $(UNITS) $(REPLAYS) $(BENCHES) $(BUILD)/grafana-images
 	BUILD=$(BUILD) prove --timer $(UNITS) $(REPLAYS) $(if $(SAN),,$(LINTS))
 
 # The stand-in is never sanitized: it must keep up with what is.
 e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
-	$(MAKE) SAN= build/grafana-standin build/bench/load
+	$(MAKE) SAN= BUILD=build build/grafana-standin build/bench/load
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(or $(E2E),tests/e2e)
 
 # The script for hubot, by itself
@@ -126,7 +127,7 @@ hubot:
 	$(PYTEST) -p no:cacheprovider -q tests/hubot
 
 torture: $(BUILD)/grafana-images $(BUILD)/nth.so
-	$(MAKE) SAN= build/grafana-standin
+	$(MAKE) SAN= BUILD=build build/grafana-standin
 	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/torture.py
 
 # Confined, nobody could write down what ran: the sandbox is left out, as in a
@@ -157,18 +158,18 @@ test: deps-test
 	$(MAKE) SAN=address,undefined check e2e E2E='$(CORE)'
 	$(MAKE) SAN=thread check e2e E2E='$(CORE)'
 
-build/bench/load: build/bench/load.o build/bench/ask.o
+$(BUILD)/bench/load: $(BUILD)/bench/load.o $(BUILD)/bench/ask.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^
 
-build/bench/stages: build/bench/stages.o build/bench/decode.o $(SRC)
+$(BUILD)/bench/stages $(BUILD)/bench/s3_put: $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/decode.o $(SRC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
 
 # In a mount namespace of its own: its file systems end with it.
 bench:
 	tests/deps bench
-	$(MAKE) SAN= all build/grafana-standin build/bench/load build/bench/stages
+	$(MAKE) SAN= BUILD=build all build/grafana-standin build/bench/load build/bench/stages
 	unshare --mount tests/bench/bench.py
 
 install: $(BUILD)/grafana-images

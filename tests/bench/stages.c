@@ -181,7 +181,7 @@ save(void)
 
 	b.number++;
 	memcpy(b.clean.bytes + b.clean.len - 24, &b.number, sizeof(b.number));
-	if (store_put(b.store, key, &b.clean, &p) != OUTCOME_SAVED)
+	if (store_put(b.store, key, &b.clean, NULL, 0, &p) != OUTCOME_SAVED)
 		give_up("cannot be saved");
 }
 
