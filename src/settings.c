@@ -314,35 +314,39 @@ forget_grafana(struct settings *s)
 	s->grafana_count = 0;
 }
 
-static bool
-read_grafana(struct settings *s, const struct row *row, const char *value,
-    const struct source *from)
+static void
+forget_pictures(struct settings *s)
 {
-	const char *list = value, *why;
-	struct origin *more;
-	char *item;
-	bool ok = true;
+	free(s->wrong_pictures);
+	s->wrong_pictures = NULL;
+	s->wrong_picture_count = 0;
+}
 
-	forget_grafana(s);
-	while (ok && list != NULL) {
-		item = next_item(&list);
-		more =
-		    realloc(s->grafana, (s->grafana_count + 1) * sizeof(*more));
-		if (more != NULL)
-			s->grafana = more;
-		if (item == NULL || more == NULL) {
-			free(item);
-			return no_memory(from);
-		}
-		ok = origin_parse(&more[s->grafana_count++], item, &why);
-		if (!ok)
-			complain(from, row->name, value,
-			    "a list of ADDRESS or \"ADDRESS via ADDRESS\", "
-			    "with commas between, is allowed; in \"%s\" %s",
-			    item, why);
-		free(item);
-	}
-	return ok;
+/* Room for one more in an array of the settings; NULL when there is no memory.
+ */
+static void *
+one_more(void *array, size_t count, size_t size)
+{
+	void **items = array, *more = realloc(*items, (count + 1) * size);
+
+	if (more == NULL)
+		return NULL;
+	*items = more;
+	return (char *)more + count * size;
+}
+
+/* Takes an item into the settings, or says why not: NULL for want of memory. */
+typedef bool take_item(struct settings *, const char *item, const char **why);
+
+static bool
+take_grafana(struct settings *s, const char *item, const char **why)
+{
+	struct origin *o = one_more(&s->grafana, s->grafana_count, sizeof(*o));
+
+	if (o == NULL)
+		return false;
+	s->grafana_count++;
+	return origin_parse(o, item, why);
 }
 
 static bool
@@ -378,38 +382,61 @@ read_picture(struct wrong_picture *p, const char *item)
 }
 
 static bool
-read_pictures(struct settings *s, const struct row *row, const char *value,
-    const struct source *from)
+take_picture(struct settings *s, const char *item, const char **why)
 {
-	const char *list = *value == '\0' ? NULL : value;
-	struct wrong_picture *more;
+	struct wrong_picture *p =
+	    one_more(&s->wrong_pictures, s->wrong_picture_count, sizeof(*p));
+
+	if (p == NULL)
+		return false;
+	s->wrong_picture_count++;
+	*why = "the digest or the outcome is wrong";
+	return read_picture(p, item);
+}
+
+static bool
+read_list(struct settings *s, const struct row *row, const char *value,
+    const struct source *from, take_item *take, const char *allowed)
+{
+	const char *list = value, *why;
 	char *item;
 	bool ok = true;
 
-	free(s->wrong_pictures);
-	s->wrong_pictures = NULL;
-	s->wrong_picture_count = 0;
 	while (ok && list != NULL) {
 		item = next_item(&list);
-		more = realloc(s->wrong_pictures,
-		    (s->wrong_picture_count + 1) * sizeof(*more));
-		if (more != NULL)
-			s->wrong_pictures = more;
-		if (item == NULL || more == NULL) {
-			free(item);
-			return no_memory(from);
-		}
-		ok = read_picture(&more[s->wrong_picture_count++], item);
-		if (!ok)
+		why = NULL;
+		ok = item != NULL && take(s, item, &why);
+		if (!ok && why == NULL)
+			no_memory(from);
+		else if (!ok)
 			complain(from, row->name, value,
-			    "a list of SHA256=OUTCOME, with commas between, is "
-			    "allowed, the outcome one of no-renderer, "
-			    "grafana-busy, token-refused, forbidden, "
-			    "not-found, upstream; \"%s\" is none",
-			    item);
+			    "a list of %s, with commas between, is allowed; "
+			    "in \"%s\" %s",
+			    allowed, item, why);
 		free(item);
 	}
 	return ok;
+}
+
+static bool
+read_grafana(struct settings *s, const struct row *row, const char *value,
+    const struct source *from)
+{
+	forget_grafana(s);
+	return read_list(s, row, value, from, take_grafana,
+	    "ADDRESS or \"ADDRESS via ADDRESS\"");
+}
+
+static bool
+read_pictures(struct settings *s, const struct row *row, const char *value,
+    const struct source *from)
+{
+	forget_pictures(s);
+	return *value == '\0' ||
+	       read_list(s, row, value, from, take_picture,
+		   "SHA256=OUTCOME, the outcome one of no-renderer, "
+		   "grafana-busy, token-refused, forbidden, not-found, "
+		   "upstream");
 }
 
 static bool
@@ -743,7 +770,7 @@ settings_free(struct settings *s)
 			break;
 		}
 	forget_grafana(s);
-	free(s->wrong_pictures);
+	forget_pictures(s);
 	memset(s, 0, sizeof(*s));
 }
 
