@@ -18,36 +18,37 @@
 /* Pictures that Grafana ships (public/img) and sends with status 200. */
 static const struct {
 	const char *sha256;
+	size_t bytes;
 	enum outcome means;
 } shipped[] = {
 	/* rendering_plugin_not_installed.png: since 7.4; 6.x */
 	{ "02923f5883878de815eb8cb64ab06fe0"
 	  "073362744cfdcaed134744d563392af8",
-	    OUTCOME_NO_RENDERER },
+	    9095, OUTCOME_NO_RENDERER },
 	{ "95b4015f908326dea0069d7f6aa8fd18"
 	  "856b2e46092922eab595e66081fe7f14",
-	    OUTCOME_NO_RENDERER },
+	    3651, OUTCOME_NO_RENDERER },
 	/* rendering_limit_dark.png, rendering_limit_light.png */
 	{ "8af5c59b9cd29655bb166b0449fc5d7b"
 	  "dd74afb0e756c35af6dbbf4b9a1c6b65",
-	    OUTCOME_GRAFANA_BUSY },
+	    3859, OUTCOME_GRAFANA_BUSY },
 	{ "967b67a952d5cf1d5ddf4774faa9c16c"
 	  "1725f62b763b1552f27a629c55b80d39",
-	    OUTCOME_GRAFANA_BUSY },
+	    11847, OUTCOME_GRAFANA_BUSY },
 	/* rendering_error_dark.png, rendering_error_light.png */
 	{ "af1a5ca17fc27b17e030c0f3b2f85f0e"
 	  "480a07ab6f12a26edcbe0d5aa6ba2100",
-	    OUTCOME_UPSTREAM },
+	    3161, OUTCOME_UPSTREAM },
 	{ "d1593b71c2f13b697887c4cccc4bde03"
 	  "45613edda3bd96a29c471e9613c64a8c",
-	    OUTCOME_UPSTREAM },
+	    10768, OUTCOME_UPSTREAM },
 	/* rendering_timeout_dark.png, rendering_timeout_light.png */
 	{ "beea44a00d5a65dda51f444501de2c36"
 	  "0a27f10d547bc939d8f9bfd98691f431",
-	    OUTCOME_UPSTREAM },
+	    3382, OUTCOME_UPSTREAM },
 	{ "e5c26d42fee4d58de578fb53f7354a9d"
 	  "4bdda0fa4222d5c5249310906f0680b3",
-	    OUTCOME_UPSTREAM },
+	    10877, OUTCOME_UPSTREAM },
 };
 
 /* Why, for a picture that is known to mean something else than a panel. */
@@ -60,6 +61,18 @@ why_picture(enum outcome o)
 	return NULL;
 }
 
+/* A digest costs as much as a tenth of checking the picture. */
+static bool
+may_be_known(const struct http_answer *a, const struct settings *settings)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
+		if (shipped[i].bytes == a->body.len)
+			return true;
+	return settings->wrong_picture_count > 0;
+}
+
 static enum outcome
 judge_picture(const struct http_answer *a, const struct settings *settings,
     struct problem *p)
@@ -68,6 +81,8 @@ judge_picture(const struct http_answer *a, const struct settings *settings,
 	char hex[DIGEST_HEX_ROOM];
 	size_t i;
 
+	if (!may_be_known(a, settings))
+		return OUTCOME_SAVED;
 	if (!digest_make(digest, a->body.bytes, a->body.len))
 		return fail(p, OUTCOME_INTERNAL, "SHA-256 does not work.");
 	/* the administrator's list first: it may correct the shipped one */
