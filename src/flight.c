@@ -14,8 +14,8 @@
 
 #define CHAINS 1024
 #define LOOK_MS                                                                \
-	500 /* how often who waits looks whether its caller has gone           \
-	     */
+	1000 /* how often who waits looks whether its caller has gone          \
+	      */
 
 enum state { FLYING, LANDED, DROPPED };
 
@@ -144,7 +144,7 @@ lead(struct flight *f, struct journey *j, const struct flight_job *job,
 	j->kept_until_ms = now_ms() + f->keep_ms;
 	if (worth != WORTH_KEEPING || f->keep_ms == 0)
 		drop(j);
-	pthread_cond_broadcast(&j->landed);
+	pthread_cond_signal(&j->landed);
 	release(j);
 }
 
@@ -186,6 +186,10 @@ follow(
 		memcpy(result, j->result, f->result_bytes);
 		landing = LANDED_SHARED;
 	}
+	/* each wakes the next: a thousand that are woken at once would only
+	 * wait for the lock */
+	if (j->state != FLYING)
+		pthread_cond_signal(&j->landed);
 	f->waiting--;
 	atomic_fetch_sub(&j->followers, 1);
 	release(j);
