@@ -146,7 +146,7 @@ static void
 read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
 {
 	size_t drained = 0;
-	char piece[8192];
+	char piece[2048];
 	int n;
 
 	while ((n = read_piece(piece, sizeof(piece), in)) > 0) {
