@@ -3,7 +3,6 @@
 
 #include "caller.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -11,6 +10,7 @@
 struct desk {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t left;
+	int64_t left_ms; /* when somebody did last */
 	int free;
 };
 
@@ -41,20 +41,32 @@ desk_close(struct desk *d)
 	free(d);
 }
 
+/* Wait until somebody leaves; false when it is of no use to go on. */
+static bool
+wait_for_place(struct desk *d, const struct desk_place *p, int64_t since_ms)
+{
+	int64_t until =
+	    DESK_WAIT_MS + (since_ms > d->left_ms ? since_ms : d->left_ms);
+	struct timespec t;
+
+	if (until > p->deadline_ms)
+		until = p->deadline_ms;
+	t.tv_sec = until / 1000;
+	t.tv_nsec = until % 1000 * 1000000;
+	return pthread_cond_timedwait(&d->left, &d->lock, &t) == 0;
+}
+
 void
 desk_take(struct desk_place *p)
 {
-	int64_t until = now_ms() + DESK_WAIT_MS;
-	struct timespec t = { .tv_sec = until / 1000,
-		.tv_nsec = until % 1000 * 1000000 };
 	struct desk *d = p->desk;
-	int rc = 0;
+	int64_t since_ms = now_ms();
 
 	if (p->taken != 0)
 		return;
 	pthread_mutex_lock(&d->lock);
-	while (d->free == 0 && rc != ETIMEDOUT)
-		rc = pthread_cond_timedwait(&d->left, &d->lock, &t);
+	while (d->free == 0 && wait_for_place(d, p, since_ms))
+		;
 	p->taken = d->free > 0 ? 1 : -1;
 	if (p->taken > 0)
 		d->free--;
@@ -69,6 +81,7 @@ desk_leave(struct desk_place *p)
 	if (p->taken > 0) {
 		pthread_mutex_lock(&d->lock);
 		d->free++;
+		d->left_ms = now_ms();
 		pthread_cond_signal(&d->left);
 		pthread_mutex_unlock(&d->lock);
 	}

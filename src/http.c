@@ -14,7 +14,6 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
@@ -54,7 +53,8 @@ struct transfer {
 	struct http_answer *answer;
 	int64_t looked_ms; /* whether it is still wanted */
 	unsigned header_lines;
-	bool few; /* beside it */
+	size_t announced; /* bytes of the body; 0 if it was not said */
+	bool few;         /* beside it */
 	bool address_refused;
 	bool too_big;
 	bool no_memory;
@@ -67,32 +67,6 @@ struct transfer {
  * connection, 20 ms and 900 KB a time.
  */
 static X509_STORE *trusted;
-
-/*
- * Memory that libcurl gives back is wiped: the token was in it.
- */
-
-static void
-wiping_free(void *p)
-{
-	if (p != NULL)
-		explicit_bzero(p, malloc_usable_size(p));
-	free(p);
-}
-
-static void *
-wiping_realloc(void *p, size_t size)
-{
-	size_t had = p == NULL ? 0 : malloc_usable_size(p);
-	void *q = malloc(size);
-
-	if (q == NULL)
-		return NULL;
-	if (p != NULL)
-		memcpy(q, p, had < size ? had : size);
-	wiping_free(p);
-	return q;
-}
 
 /*
  * Addresses
@@ -305,12 +279,9 @@ read_header(struct transfer *t, const char *line, size_t len)
 	if (header_value(value, sizeof(value), line, len, "Retry-After") &&
 	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
 		a->retry_after = strtol(value, NULL, 10);
-	/* room for all of it at one go, while it is a size that we take */
 	if (header_value(value, sizeof(value), line, len, "Content-Length") &&
-	    *value != '\0' && value[strspn(value, "0123456789")] == '\0' &&
-	    strtoull(value, NULL, 10) <= a->body.limit)
-		t->no_memory =
-		    !buf_reserve(&a->body, (size_t)strtoull(value, NULL, 10));
+	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
+		t->announced = strtoull(value, NULL, 10);
 }
 
 static size_t
@@ -324,7 +295,7 @@ on_header(char *line, size_t size, size_t n, void *user)
 		return 0;
 	}
 	read_header(t, line, n);
-	return t->no_memory ? 0 : n;
+	return n;
 }
 
 static size_t
@@ -341,6 +312,10 @@ on_body(char *bytes, size_t size, size_t n, void *user)
 		t->too_big = true;
 		return 0;
 	}
+	/* room for all of it at one go, and not before it may come: a thousand
+	 * that wait for their turn have none */
+	if (body->len == 0 && t->announced <= body->limit)
+		buf_reserve(body, t->announced);
 	if (!buf_add(body, bytes, n)) {
 		t->no_memory = true;
 		return 0;
@@ -401,8 +376,7 @@ http_start_with(const struct http_options *options, FILE *complaints)
 {
 	const char *file = options->ca_file;
 
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
-		wiping_realloc, strdup, calloc) != CURLE_OK) {
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		fputs("grafana-images: libcurl cannot be set up\n", complaints);
 		return false;
 	}

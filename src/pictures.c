@@ -224,7 +224,8 @@ void
 pictures_make(struct pictures *s, struct picture *p,
     const struct picture_order *order, struct http *http)
 {
-	struct delivery d = { .place.desk = s->desk };
+	struct delivery d = { .place = { .desk = s->desk,
+				  .deadline_ms = order->caller->deadline_ms } };
 	struct buf clean;
 
 	buf_init(&clean, 0);

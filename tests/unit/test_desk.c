@@ -18,7 +18,8 @@ int
 main(void)
 {
 	struct desk *desk = desk_open(1);
-	struct desk_place a = { .desk = desk }, b = { .desk = desk };
+	struct desk_place a = { .desk = desk, .deadline_ms = INT64_MAX };
+	struct desk_place b = a, late = { .desk = desk };
 	int64_t start = now_ms();
 	pthread_t thread;
 
@@ -28,6 +29,13 @@ main(void)
 		desk_take(&b);
 		check(b.taken == -1);
 		check(now_ms() - start >= DESK_WAIT_MS);
+	}
+	test ("nobody waits longer than until the deadline") {
+		start = now_ms();
+		late.deadline_ms = start + 1;
+		desk_take(&late);
+		check(late.taken == -1);
+		check(now_ms() - start < DESK_WAIT_MS);
 	}
 	test ("who has none has none to give back") {
 		desk_leave(&b);
