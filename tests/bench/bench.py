@@ -345,7 +345,8 @@ def spent(*command):
 
 def purge(results):
     count = int(option("IMAGES", "1000000")) // DAYS
-    disk = machine.Disk("ext4", os.path.join(WORK, "disk"), WORK, "12G")
+    disk = machine.Disk("ext4", os.path.join(WORK, "disk"), WORK, "12G",
+                        2 * (DAYS + 1) * count + 1000)
     store, flat = (os.path.join(disk.folder, n) for n in ("store", "flat"))
     progress = Progress("purge", DAYS)
     for back in range(DAYS):

@@ -72,7 +72,7 @@ def memory_mib(pid, field="VmHWM"):
 class Disk:
     """A fresh file system, for as long as this process lives."""
 
-    def __init__(self, kind, folder, work, size="3G"):
+    def __init__(self, kind, folder, work, size="3G", files=200000):
         self.kind, self.folder = kind, folder
         os.makedirs(folder, exist_ok=True)
         if kind == "tmpfs":
@@ -81,7 +81,7 @@ class Disk:
         # preallocated: else each write would have the disk below make room
         self.file = os.path.join(work, "ext4.img")
         subprocess.run(["fallocate", "-l", size, self.file], check=True)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-E",
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-N", str(files), "-E",
                         "lazy_itable_init=0,lazy_journal_init=0", self.file],
                        check=True)
         self.mount("-o", "loop", self.file)
