@@ -115,10 +115,11 @@ def test_a_certificate_of_somebody_else_is_upstream(service, post, https):
 
 
 class Resolver(threading.Thread):
-    """A name server that knows one name."""
+    """A name server that has one address for all names."""
 
-    def __init__(self):
+    def __init__(self, address="127.0.0.1"):
         super().__init__(daemon=True)
+        self.address = address
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.77", 53))
         self.asked = 0
@@ -134,7 +135,8 @@ class Resolver(threading.Thread):
             self.socket.sendto(
                 question[:2] + b"\x81\x80\0\1" + (b"\0\1" if is_a else b"\0\0")
                 + b"\0\0\0\0" + question[12:end] +
-                (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1" if is_a else b""),
+                (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" +
+                 socket.inet_aton(self.address) if is_a else b""),
                 peer)
 
     def stop(self):
@@ -150,23 +152,53 @@ def replace(path, text):
     os.rename(path + ".new", path)
 
 
-def test_a_replaced_resolv_conf_is_read(service, post, grafana):
-    url = "http://moved.test:%d" % grafana.port
+@pytest.fixture
+def resolver():
     with open("/etc/resolv.conf") as f:
         before = f.read()
     resolver = Resolver()
     resolver.start()
     try:
-        replace("/etc/resolv.conf", "nameserver 127.0.0.78\n"
-                "options timeout:1 attempts:1\n")
-        service.start(grafana=url)
-        assert post(url + PANEL).json["outcome"] in ("upstream", "slow")
-        replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
-        assert post(url + PANEL).status == 200
-        assert resolver.asked > 0
+        yield resolver
     finally:
         resolver.stop()
         replace("/etc/resolv.conf", before)
+
+
+def test_a_replaced_resolv_conf_is_read(service, post, grafana, resolver):
+    url = "http://moved.test:%d" % grafana.port
+    replace("/etc/resolv.conf", "nameserver 127.0.0.78\n"
+            "options timeout:1 attempts:1\n")
+    service.start(grafana=url)
+    assert post(url + PANEL).json["outcome"] in ("upstream", "slow")
+    replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
+    assert post(url + PANEL).status == 200
+    assert resolver.asked > 0
+
+
+def test_a_name_that_leads_elsewhere_meanwhile_gets_no_request(
+        service, post, grafana, resolver):
+    """DNS rebinding. 0.0.0.0 is this very machine: were the address not looked
+    at, the panel would come."""
+    url = "http://rebound.test:%d" % grafana.port
+    panel = url + PANEL + "&var-manner=close"
+    replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
+    service.start(grafana=url)
+    assert post(panel).status == 200
+    resolver.address = "0.0.0.0"
+
+    def refused():
+        """Once no worker's memory of the old address is left."""
+        renders = grafana.counts()["renders"]
+        answer = post(panel)
+        if answer.status == 200:
+            return None
+        assert grafana.counts()["renders"] == renders
+        return answer.json
+
+    answer = until(refused, "the new address is seen")
+    assert answer["outcome"] == "upstream"
+    assert "address that no Grafana has" in answer["detail"]
 
 
 @pytest.mark.parametrize("nth", range(2, 6))
