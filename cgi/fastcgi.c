@@ -156,11 +156,12 @@ read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
 			if (drained > DRAIN_MAX)
 				break;
 		} else if (!buf_add(b, piece, (size_t)n)) {
-			body->broken = true;
+			body->no_memory = true;
 			break;
 		}
 	}
-	body->broken = body->broken || n < 0 || FCGX_GetError(in) != 0;
+	body->no_memory = body->no_memory || n < 0;
+	body->broken = FCGX_GetError(in) != 0;
 	body->bytes = buf_str(b);
 	body->len = b->len;
 	explicit_bzero(piece, sizeof(piece));

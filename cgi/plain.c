@@ -61,7 +61,7 @@ read_body(struct body *body, struct buf *b, size_t max)
 	char piece[8192];
 	ssize_t n;
 
-	while (left > 0 && drained <= DRAIN_MAX && !body->broken) {
+	while (left > 0 && drained <= DRAIN_MAX && !body->no_memory) {
 		if (poll(&p, 1, SILENCE_MS) <= 0) {
 			body->broken = true;
 			break;
@@ -80,7 +80,7 @@ read_body(struct body *body, struct buf *b, size_t max)
 		else if ((size_t)n > max - b->len)
 			body->over = true;
 		else if (!buf_add(b, piece, (size_t)n))
-			body->broken = true;
+			body->no_memory = true;
 	}
 	body->bytes = buf_str(b);
 	body->len = b->len;

@@ -184,19 +184,32 @@ read_member(
 	    "as Grafana shows it.");
 }
 
+/* Is all there that was sent? */
+static enum outcome
+check_whole(char *const envp[], const struct body *body, struct problem *p)
+{
+	if (body->no_memory)
+		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	if (body->broken || !length_agrees(envp, body->len))
+		return fail(p, OUTCOME_MALFORMED,
+		    "The body is not as long as Content-Length says. Send it "
+		    "again.");
+	return OUTCOME_SAVED;
+}
+
 static enum outcome
 read_body(
     char **to, char *const envp[], const struct body *body, struct problem *p)
 {
 	struct found found = { 0 };
 	struct scan scan;
+	enum outcome o;
 
 	if (body->over)
 		return fail(p, OUTCOME_TOO_LARGE, NULL);
-	if (body->broken || !length_agrees(envp, body->len))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The body is not as long as Content-Length says. Send it "
-		    "again.");
+	o = check_whole(envp, body, p);
+	if (o != OUTCOME_SAVED)
+		return o;
 	if (body->len == 0)
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
@@ -272,11 +285,7 @@ request_upload_body(
 		return fail(p, OUTCOME_TOO_BIG,
 		    "The image has more bytes than this service takes. Send "
 		    "a smaller one, or raise max_image_bytes.");
-	if (body->broken || !length_agrees(envp, body->len))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The body is not as long as Content-Length says. Send it "
-		    "again.");
-	return OUTCOME_SAVED;
+	return check_whole(envp, body, p);
 }
 
 /* Is there a member of that name, with or without a value, in the query? */

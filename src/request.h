@@ -21,8 +21,9 @@
 struct body {
 	const char *bytes;
 	size_t len;
-	bool over;   /* there was more than the limit */
-	bool broken; /* the web server went away in the middle */
+	bool over;      /* there was more than the limit */
+	bool broken;    /* the web server went away in the middle */
+	bool no_memory; /* to read all of it */
 };
 
 struct request {

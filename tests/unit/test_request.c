@@ -128,6 +128,13 @@ order(void)
 		check_str(
 		    outcome_word(ask("REQUEST_METHOD=POST", body)), "no-token");
 	}
+	test ("a body that there was no memory for is not its sender's fault") {
+		body = whole(GOOD);
+		body.no_memory = true;
+		check_str(
+		    outcome_word(ask("REQUEST_METHOD=POST\n" BEARER, body)),
+		    "internal");
+	}
 	test ("a body that broke off is malformed, even if it is JSON") {
 		body = whole(GOOD);
 		body.broken = true;
