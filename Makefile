@@ -4,6 +4,7 @@
 # make coverage     which lines the tests ran, and which not
 # make fuzz         T=NAME SECONDS=N: one of tests/fuzz
 # make torture      each call that can fail fails, in turn: minutes
+# make soak         SECONDS=N: calls fail at random, for so long
 # make bench        how quick it is, beside others: tests/bench/README.md
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
@@ -126,9 +127,10 @@ e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
 hubot:
 	$(PYTEST) -p no:cacheprovider -q tests/hubot
 
-torture: $(BUILD)/grafana-images $(BUILD)/nth.so
+torture soak: $(BUILD)/grafana-images $(BUILD)/nth.so
 	$(MAKE) SAN= BUILD=build build/grafana-standin
-	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/torture.py
+	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/$@.py \
+	  $(if $(filter soak,$@),$(SECONDS))
 
 # Confined, nobody could write down what ran: the sandbox is left out, as in a
 # sanitizer's build.
@@ -192,6 +194,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e hubot test bench torture fuzz coverage install deb format clean
+.PHONY: all run deps deps-test check e2e hubot test bench torture soak fuzz coverage install deb format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d)

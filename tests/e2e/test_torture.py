@@ -1,4 +1,5 @@
-"""The quick form of tests/faults/torture.py: some of the calls, not each."""
+"""The quick forms of tests/faults: some of the calls, not each, and not for long.
+"""
 
 import os
 import sys
@@ -9,6 +10,7 @@ from service import sanitized
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
 
+import soak  # noqa: E402
 import torture  # noqa: E402
 
 # A sanitizer's own memory cannot fail, so fewer calls can; each takes longer.
@@ -24,3 +26,14 @@ def test_a_call_that_fails_costs_one_request_at_most(
         print(" %d faults" % t.faults, end="")
     service.stop()
     assert t.faults > 20
+
+
+@pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")
+def test_while_calls_fail_at_random_it_holds_no_more_and_more(
+        grafana, service):
+    s = soak.Soak(grafana, service)
+    s.run(5)
+    s.recover()
+    s.judge()
+    service.stop()
+    assert s.faults > 20

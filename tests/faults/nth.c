@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For LD_PRELOAD: the k-th call that can fail does, once or from then on.
+ * For LD_PRELOAD: the k-th call that can fail does, once or from then on, or
+ * each with some odds.
  *
  * The file that NTH names is mapped as a struct control, which whoever tests
  * writes: so counting begins and ends when it says, not at the program's start.
@@ -36,21 +37,41 @@ struct control {
 	atomic_long count;   /* so far */
 	atomic_long failed;  /* how many did */
 	char name[40];       /* of the first that did */
+	atomic_long odds;    /* of any to fail, in a million */
 };
 
 static struct control none, *control = &none;
 
+/* Random enough, and needs no state but the call's number: Steele, Lea, Flood,
+ * "Fast Splittable Pseudorandom Number Generators", 2014 (SplitMix64). */
+static bool
+has_bad_luck(long n)
+{
+	unsigned long z = (unsigned long)n * 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return (long)((z ^ z >> 31) % 1000000) < atomic_load(&control->odds);
+}
+
+static bool
+is_chosen(long n)
+{
+	long fail = atomic_load(&control->fail);
+
+	return fail != 0 &&
+	       (n == fail || (n > fail && atomic_load(&control->forever) != 0));
+}
+
 static bool
 hit(const char *name, int errnum)
 {
-	long n, fail;
+	long n;
 
 	if (atomic_load(&control->armed) == 0)
 		return false;
 	n = atomic_fetch_add(&control->count, 1) + 1;
-	fail = atomic_load(&control->fail);
-	if (fail == 0 || n < fail ||
-	    (n > fail && atomic_load(&control->forever) == 0))
+	if (!is_chosen(n) && !has_bad_luck(n))
 		return false;
 	if (atomic_fetch_add(&control->failed, 1) == 0)
 		snprintf(control->name, sizeof(control->name), "%s", name);

@@ -39,8 +39,8 @@ class Control:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 128)
 
-    def arm(self, fail, forever):
-        self.map[:80] = struct.pack("5q40x", 0, fail, forever, 0, 0)
+    def arm(self, fail, forever, odds=0):
+        self.map[:88] = struct.pack("5q40xq", 0, fail, forever, 0, 0, odds)
         self.map[:8] = struct.pack("q", 1)
 
     def disarm(self):
@@ -113,21 +113,36 @@ def judge(records):
     return status
 
 
+def make_request(url):
+    body = json.dumps({"imageUrl": url}).encode()
+    return conftest.fastcgi_records(body, {
+        "REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)),
+        "HTTP_AUTHORIZATION": "Bearer " + conftest.TOKEN,
+        "HTTP_ACCEPT": "application/json", "REMOTE_ADDR": "127.0.0.1"})
+
+
+def start_with_faults(service, **settings):
+    """The service with nth.c in it, and what controls that."""
+    control = Control(os.path.join(service.dir, "nth"))
+    preload = shutil.copy(NTH, service.dir)
+    service.stop()
+    service.start(answer_seconds=5, environment={
+        "LD_PRELOAD": preload,
+        "NTH": os.path.join(service.dir, "nth"),
+        "ASAN_OPTIONS": "verify_asan_link_order=0"}, **settings)
+    return control
+
+
+def rss_kib(service):
+    with open("/proc/%d/statm" % service.pid) as f:
+        return int(f.read().split()[1]) * 4
+
+
 class Torture:
     def __init__(self, grafana, service):
         self.service = service
-        self.control = Control(os.path.join(service.dir, "nth"))
-        body = json.dumps({"imageUrl": grafana.url + TARGET}).encode()
-        self.request = conftest.fastcgi_records(body, {
-            "REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body)),
-            "HTTP_AUTHORIZATION": "Bearer " + conftest.TOKEN,
-            "HTTP_ACCEPT": "application/json", "REMOTE_ADDR": "127.0.0.1"})
-        preload = shutil.copy(NTH, service.dir)
-        service.stop()
-        service.start(workers=1, answer_seconds=5, environment={
-            "LD_PRELOAD": preload,
-            "NTH": os.path.join(service.dir, "nth"),
-            "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        self.control = start_with_faults(service, workers=1)
+        self.request = make_request(grafana.url + TARGET)
         self.faults = 0
         self.seen = {}
         for _ in range(3):
@@ -178,13 +193,9 @@ class Torture:
         self.seen[name][status] += 1
         return failed > 0
 
-    def rss(self):
-        with open("/proc/%d/statm" % self.service.pid) as f:
-            return int(f.read().split()[1]) * 4
-
     def run(self, step=1):
         for forever in (False, True):
-            self.memory = self.rss()
+            self.memory = rss_kib(self.service)
             k = 1
             while self.one(k, forever):
                 k += step
@@ -192,18 +203,19 @@ class Torture:
                 k, "from then on" if forever else "once"))
         # a sanitizer keeps what was freed for a while
         assert service_module.sanitized() or \
-            self.rss() < self.memory + 1024, "memory is not given back"
+            rss_kib(self.service) < self.memory + 1024, "memory is not given back"
         self.service.check_log()
         return self.faults
 
     def show(self):
         print("%d faults; %d KiB before, %d KiB after" % (
-            self.faults, self.memory, self.rss()))
+            self.faults, self.memory, rss_kib(self.service)))
         for name, outcomes in sorted(self.seen.items()):
             print("  %-16s %s" % (name or "none", outcomes))
 
 
-def main():
+def run_by_hand(work):
+    """Call it with a stand-in for Grafana and a service, and end these."""
     import standin
     with standin.Standin(token=conftest.TOKEN) as grafana:
         s = service_module.Service(
@@ -211,12 +223,16 @@ def main():
             public_url="http://127.0.0.1/saved-images", min_free_bytes=1,
             reuse_seconds=0)
         try:
-            torture = Torture(grafana, s)
-            torture.run(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
-            torture.show()
+            work(grafana, s)
         finally:
             s.close()
 
 
+def main(grafana, service):
+    torture = Torture(grafana, service)
+    torture.run(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    torture.show()
+
+
 if __name__ == "__main__":
-    main()
+    run_by_hand(main)
