@@ -58,6 +58,7 @@ STANDIN  := $(patsubst tests/standin/%.c,$(BUILD)/standin/%.o,$(wildcard tests/s
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS  := $(patsubst %,$(BUILD)/fuzz/replay_%,$(FUZZ))
 ORACLE   := $(BUILD)/unit/png_oracle.o
+DECODERS := -lpng -lspng -lstb
 BENCHES  := $(patsubst %,$(BUILD)/bench/%,load stages s3_put)
 LINTS    := $(wildcard tests/lint/*.sh)
 
@@ -83,15 +84,15 @@ $(BUILD)/%.o: tests/%.c
 
 $(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(SRC)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(DECODERS)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(ORACLE) $(SRC)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(DECODERS)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(SRC)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lpng
+	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(DECODERS)
 
 $(STANDIN): CPPFLAGS += $(shell pkg-config --cflags cairo fontconfig)
 $(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
@@ -164,9 +165,9 @@ $(BUILD)/bench/load: $(BUILD)/bench/load.o $(BUILD)/bench/ask.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^
 
-$(BUILD)/bench/stages $(BUILD)/bench/s3_put: $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/decode.o $(SRC)
+$(BUILD)/bench/stages $(BUILD)/bench/s3_put: $(BUILD)/bench/%: $(BUILD)/bench/%.o $(ORACLE) $(SRC)
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lpng
+	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(DECODERS)
 
 # In a mount namespace of its own: its file systems end with it.
 bench:

@@ -8,7 +8,7 @@
  * One line a stage and panel: panel, bytes, stage, microseconds, and what that
  * is in relation to the stage named last.  STORE is a folder that fills up.
  */
-#include "decode.h"
+#include "../unit/png_oracle.h"
 #include "digest.h"
 #include "flight.h"
 #include "log.h"
@@ -104,8 +104,11 @@ inflate_only(void)
 static void
 libpng_decode(void)
 {
-	if (!decode(b.image, b.len))
+	struct decoded d;
+
+	if (!decoded_init(&d, b.image, b.len))
 		give_up("libpng does not take it");
+	decoded_free(&d);
 }
 
 static void

@@ -92,6 +92,7 @@ check_same(const void *bytes, size_t len, const struct buf *clean)
 	}
 	promise(decoded_init(&after, clean->bytes, clean->len));
 	promise(decoded_equal(&before, &after));
+	promise(others_agree(bytes, len, clean->bytes, clean->len));
 	decoded_free(&before);
 	decoded_free(&after);
 }

@@ -2,6 +2,8 @@
 #include "png_oracle.h"
 
 #include <libpng16/png.h>
+#include <spng.h>
+#include <stb/stb_image.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,4 +140,67 @@ decoded_equal(const struct decoded *a, const struct decoded *b)
 	       memcmp(a->pixels, b->pixels, a->bytes) == 0 &&
 	       memcmp(a->palette, b->palette, sizeof(a->palette)) == 0 &&
 	       memcmp(a->key, b->key, sizeof(a->key)) == 0;
+}
+
+/* RGBA of 16 bits each. */
+struct pixels {
+	unsigned char *bytes; /* NULL: refused */
+	size_t len;
+};
+
+static struct pixels
+by_libspng(const void *bytes, size_t len)
+{
+	spng_ctx *ctx = spng_ctx_new(0);
+	struct pixels p = { NULL, 0 };
+
+	if (ctx == NULL || spng_set_png_buffer(ctx, bytes, len) != 0 ||
+	    spng_decoded_image_size(ctx, SPNG_FMT_RGBA16, &p.len) != 0)
+		goto out;
+	p.bytes = malloc(p.len);
+	if (p.bytes == NULL ||
+	    spng_decode_image(
+		ctx, p.bytes, p.len, SPNG_FMT_RGBA16, SPNG_DECODE_TRNS) != 0 ||
+	    spng_decode_chunks(ctx) != 0) {
+		free(p.bytes);
+		p.bytes = NULL;
+	}
+out:
+	spng_ctx_free(ctx);
+	return p;
+}
+
+static struct pixels
+by_stb_image(const void *bytes, size_t len)
+{
+	struct pixels p = { NULL, 0 };
+	int width, height, channels;
+
+	p.bytes = (unsigned char *)stbi_load_16_from_memory(
+	    bytes, (int)len, &width, &height, &channels, 4);
+	if (p.bytes != NULL)
+		p.len = (size_t)width * (size_t)height * 8;
+	return p;
+}
+
+bool
+others_agree(
+    const void *before, size_t before_len, const void *after, size_t after_len)
+{
+	static struct pixels (*const decoders[])(
+	    const void *, size_t) = { by_libspng, by_stb_image };
+	bool agree = true;
+	struct pixels a, b;
+	size_t i;
+
+	for (i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++) {
+		a = decoders[i](before, before_len);
+		b = decoders[i](after, after_len);
+		agree = agree && (a.bytes == NULL ||
+				     (b.bytes != NULL && a.len == b.len &&
+					 memcmp(a.bytes, b.bytes, a.len) == 0));
+		free(a.bytes);
+		free(b.bytes);
+	}
+	return agree;
 }

@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 /*
- * What another decoder, libpng, makes of a picture: the second opinion in the
- * tests of src/png.c.  A file of its own because libpng's header has the name
- * and the include guard of ours.
+ * What other decoders, libpng before all, make of a picture: the second opinion
+ * in the tests of src/png.c.  A file of its own because libpng's header has the
+ * name and the include guard of ours.
  */
 struct decoded {
 	unsigned width, height, depth, colour; /* as in IHDR */
@@ -22,5 +22,10 @@ struct decoded {
 bool decoded_init(struct decoded *, const void *bytes, size_t len);
 void decoded_free(struct decoded *);
 bool decoded_equal(const struct decoded *, const struct decoded *);
+
+/* Do libspng and stb_image, which share no code with libpng, see the same
+ * pixels in both files?  True also for one that refuses the first. */
+bool others_agree(
+    const void *before, size_t before_len, const void *after, size_t after_len);
 
 #endif
