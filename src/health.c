@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define ASK_AGAIN_MS 5000
-#define PATIENCE_MS  2000
+#define PATIENCE_MS  2000 /* for all of them */
 #define ANSWER_MAX   65536
 
 struct health {
@@ -50,13 +50,13 @@ health_close(struct health *h)
 
 /* Grafana's own word for its health (its HTTP API, "Health API"). */
 static const char *
-ask(const struct origin *origin, struct http *http)
+ask(const struct origin *origin, struct http *http, int64_t max_ms)
 {
 	struct http_question q = {
 		.origin = origin,
 		.target = "/api/health",
 		.max_bytes = ANSWER_MAX,
-		.max_ms = PATIENCE_MS,
+		.max_ms = max_ms,
 	};
 	struct problem p = { 0 };
 	struct http_answer answer;
@@ -80,14 +80,18 @@ ask(const struct origin *origin, struct http *http)
 bool
 health_of_grafana(struct health *h, struct http *http, const char **words)
 {
+	size_t i, count = h->settings->grafana_count;
+	int64_t until;
 	bool ok = false;
-	size_t i;
 
 	pthread_mutex_lock(&h->lock);
-	for (i = 0; i < h->settings->grafana_count; i++) {
+	/* one that hangs leaves the others their share */
+	until = now_ms() + PATIENCE_MS;
+	for (i = 0; i < count; i++) {
 		if (h->asked_ms[i] == 0 ||
 		    now_ms() - h->asked_ms[i] >= ASK_AGAIN_MS) {
-			h->words[i] = ask(&h->settings->grafana[i], http);
+			h->words[i] = ask(&h->settings->grafana[i], http,
+			    (until - now_ms()) / (int64_t)(count - i));
 			h->asked_ms[i] = now_ms();
 		}
 		words[i] = h->words[i];

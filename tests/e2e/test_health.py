@@ -155,6 +155,18 @@ def test_several_grafanas_have_a_member_each_and_one_is_enough(
         ill.url: "says that it is not well"}
 
 
+def test_grafanas_that_hang_leave_the_others_their_time(
+        service, health, grafanas, grafana):
+    hang = [grafanas(None) for _ in range(3)]
+    service.start(grafana=", ".join([h.url for h in hang] + [grafana.url]))
+    start = time.monotonic()
+    answer = health()
+    assert time.monotonic() - start < 5  # not two seconds each
+    assert answer.status == 200
+    assert answer.json["grafana"] == {
+        **{h.url: "does not answer in time" for h in hang}, grafana.url: "ok"}
+
+
 def test_a_grafana_is_named_by_its_public_address(service, health, grafanas):
     other = grafanas()
     service.start(grafana="http://grafana.example.com/sub via " + other.url)
