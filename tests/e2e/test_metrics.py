@@ -47,6 +47,14 @@ def test_every_metric_is_there_with_its_type(running, read):
         text=True).stdout.split()[-1]] == 1
 
 
+def test_the_manual_names_every_metric():
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "cgi",
+                           "grafana-images.8")) as f:
+        words = f.read().split()
+    for name in TYPES:
+        assert name.removeprefix("grafana_images_") in words
+
+
 def test_promtool_has_nothing_to_say(running, post, read):
     post()
     out = subprocess.run(["promtool", "check", "metrics"], input=read().text,
