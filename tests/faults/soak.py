@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 
 import torture
-from service import CONF, PROGRAM, STORE, images, sanitized
+from service import CONF, STORE, images, sanitized
 
 WORKERS = 8
 CLIENTS = 16
@@ -71,7 +71,7 @@ class Soak:
 
     def purge(self):
         self.age()
-        subprocess.run([PROGRAM, "-c", CONF, "purge"], check=True,
+        subprocess.run([self.service.program, "-c", CONF, "purge"], check=True,
                        stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, env={
                            **os.environ,
@@ -88,13 +88,15 @@ class Soak:
         for c in clients:
             c.start()
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.stop.wait(seconds / 300):
-            self.sample()
-            self.purge()
-            tell()
-        self.stop.set()
-        for c in clients:
-            c.join()
+        try:
+            while time.monotonic() < end and not self.stop.wait(seconds / 300):
+                self.sample()
+                self.purge()
+                tell()
+        finally:
+            self.stop.set()
+            for c in clients:
+                c.join()
         self.faults, _ = self.control.disarm()
         if self.wrong:
             raise self.wrong
