@@ -8,6 +8,7 @@
  */
 #include "commands.h"
 
+#include "caller.h"
 #include "folder.h"
 #include "name.h"
 #include "retention.h"
@@ -27,15 +28,6 @@ extern char **environ;
 
 static bool on_terminal;
 static uint64_t stayed;
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Make room for a line of text where the progress stands. */
 static void

@@ -45,6 +45,7 @@ struct shelf {
 	int64_t day;
 	int64_t oldest_hour; /* of what keep_bytes may remove */
 	uint64_t images;     /* that stay */
+	bool looked_into;    /* it is a folder of ours */
 };
 
 /* An image of the hour in which the limit falls. */
@@ -184,6 +185,7 @@ visit_shelf(struct work *w, struct shelf *s, visitor *visit)
 
 	if (fd < 0)
 		return;
+	s->looked_into = true;
 	d = fdopendir(fd);
 	if ((d == NULL || !read_entries(w, d, s, visit)) &&
 	    !removal_is_gone(errno))
@@ -441,8 +443,8 @@ drop_empty_days(struct work *w)
 	struct shelf *s;
 
 	for (s = w->shelves; s < w->shelves + w->shelf_count; s++)
-		if (s->kind == DAY && s->images == 0 && s->day < w->today - 1 &&
-		    !is_over(w, s->day))
+		if (s->kind == DAY && s->looked_into && s->images == 0 &&
+		    s->day < w->today - 1 && !is_over(w, s->day))
 			drop_folder(w, s);
 }
 
