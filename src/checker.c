@@ -12,7 +12,6 @@ struct checker {
 	pthread_cond_t freed;
 	struct png_scratch *idle[CHECKS_MAX];
 	int idle_count;
-	int count; /* of all, idle or at work */
 };
 
 static int
@@ -37,7 +36,7 @@ checker_open(void)
 		return NULL;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->freed, NULL);
-	for (; c->count < n; c->count++) {
+	while (c->idle_count < n) {
 		c->idle[c->idle_count] = png_scratch_open();
 		if (c->idle[c->idle_count] == NULL) {
 			checker_close(c);

@@ -223,14 +223,15 @@ renew(int day, const char *name, const void *bytes, size_t len)
 	fd = openat(day, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return false;
+	errno = EEXIST;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    (size_t)st.st_size != len ||
+	    (bytes != NULL && !has_bytes(fd, bytes, len)))
+		goto out;
 	if (!lock_shared(fd) || futimens(fd, NULL) != 0 || fstat(fd, &st) != 0)
 		goto out;
 	errno = ENOENT;
 	if (st.st_nlink == 0)
-		goto out;
-	errno = EEXIST;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size != len ||
-	    (bytes != NULL && !has_bytes(fd, bytes, len)))
 		goto out;
 	/* a sibling may have linked it and not have synced yet */
 	ok = fsync(fd) == 0 && fsync(day) == 0;

@@ -3,12 +3,11 @@
 
 #include "bucket.h"
 #include "folder.h"
+#include "name.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
-
-#define UPLOADS "uploads"
 
 struct store {
 	const struct settings *settings;
@@ -97,13 +96,13 @@ store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
     struct problem *p)
 {
 	struct folder_file file = {
-		.folder = UPLOADS,
-		.name = key + sizeof(UPLOADS),
+		.folder = NAME_UPLOADS,
+		.name = key + sizeof(NAME_UPLOADS),
 		.bytes = image->bytes,
 		.len = image->len,
 	};
 
-	snprintf(key, STORE_KEY_ROOM, UPLOADS "/%s.png", name);
+	snprintf(key, STORE_KEY_ROOM, NAME_UPLOADS "/%s.png", name);
 	if (s->bucket != NULL)
 		return bucket_put_new(s->bucket, key, image, http, left_ms, p);
 	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
