@@ -165,7 +165,7 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 		.place = &d->place,
 	};
 	int64_t start = now_ms();
-	enum turn_went went = WENT_WELL;
+	enum turn_went went = WENT_BADLY;
 	enum outcome o;
 
 	metrics_render_begins(s->metrics);
@@ -174,8 +174,8 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 	metrics_render_ends(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
 		went = WENT_BUSY;
-	else if (d->answer.status == 0)
-		went = WENT_BADLY;
+	else if (o == OUTCOME_SAVED)
+		went = WENT_WELL;
 	turns_give(
 	    turns, turn, went, p->render_ms, d->answer.retry_after * 1000);
 	return o;
@@ -193,15 +193,17 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 	    s->turns[order->panel->origin - s->settings->grafana];
 	struct turn_request request = {
 		.credential = order->credential,
-		.until_ms = now_ms() + s->settings->wait_seconds * 1000,
+		.since_ms = order->caller->start_ms,
+		.until_ms =
+		    order->caller->start_ms + s->settings->wait_seconds * 1000,
 		.gone = order->cancelled,
 		.arg = order->arg,
 	};
-	bool again = false;
+	bool again = order->again;
 	enum turn turn;
 	enum outcome o;
 
-	if (request.until_ms > order->caller->deadline_ms)
+	if (again || request.until_ms > order->caller->deadline_ms)
 		request.until_ms = order->caller->deadline_ms;
 	for (;;) {
 		turn = turns_take(turns, &request);

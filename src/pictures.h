@@ -45,6 +45,7 @@ struct picture_order {
 	uint64_t credential;       /* a number for it: turns are shared out */
 	const char *forwarded_for; /* the caller's address, or NULL */
 	const struct caller *caller;
+	bool again; /* Grafana was busy when somebody else asked for it */
 	bool (*cancelled)(void *arg); /* nobody wants it any more */
 	void *arg;
 };

@@ -48,6 +48,7 @@ struct visit {
 	    *journey;           /* ours, while we render for others too */
 	struct picture picture; /* what became of it */
 	bool upload;            /* a PUT */
+	bool again;             /* Grafana was busy for somebody else */
 	bool shared;            /* somebody else's render answered */
 };
 
@@ -158,8 +159,10 @@ worth_of(const struct visit *v, const struct picture *p)
 	case OUTCOME_INTERNAL:
 		return WORTH_NOTHING;
 	case OUTCOME_SLOW:
-		/* our time was over, or our caller gone: theirs need not be */
-		return caller_left_ms(v->caller) <= 0 || caller_gone(v->caller)
+		/* our time was over, or our caller gone: theirs need not be;
+		 * libcurl may be a few milliseconds early */
+		return caller_left_ms(v->caller) <= 100 ||
+			       caller_gone(v->caller)
 			   ? WORTH_NOTHING
 			   : WORTH_SHARING;
 	default:
@@ -178,6 +181,7 @@ go(void *arg, void *result, const struct journey *journey)
 		.authorization = v->request.authorization,
 		.forwarded_for = client_address(v->envp),
 		.caller = v->caller,
+		.again = v->again,
 		.cancelled = is_unwanted,
 		.arg = v,
 	};
@@ -199,6 +203,14 @@ is_still_kept(void *arg, const void *result)
 	    v->service->pictures, result, v->http, caller_left_ms(v->caller));
 }
 
+/* Who rendered for us had no time left for a busy Grafana.  We may. */
+static bool
+has_patience(const struct visit *v)
+{
+	return v->picture.outcome == OUTCOME_GRAFANA_BUSY &&
+	       caller_left_ms(v->caller) > v->picture.retry_seconds * 1000;
+}
+
 static enum outcome
 make_picture(struct visit *v, struct problem *p)
 {
@@ -209,10 +221,15 @@ make_picture(struct visit *v, struct problem *p)
 		.caller = v->caller,
 	};
 	unsigned char key[FLIGHT_KEY_BYTES];
+	enum landing landing;
 
 	if (!make_key(key, v))
 		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
-	switch (flight_do(v->service->flight, key, &job, &v->picture)) {
+	do {
+		landing = flight_do(v->service->flight, key, &job, &v->picture);
+		v->again = landing == LANDED_SHARED && has_patience(v);
+	} while (v->again);
+	switch (landing) {
 	case LANDED_LATE:
 		return fail(p, OUTCOME_SLOW, NULL);
 	case LANDED_GONE:

@@ -7,7 +7,7 @@
 
 #define LOOK_MS              500 /* how often who waits looks whether it is wanted */
 #define HOLD_MS              500 /* after the first busy answer; doubled by the next */
-#define HOLD_MAX_MS          8000 /* unless Grafana itself says more */
+#define OUR_HOLD_MAX_MS      8000 /* unless Grafana itself says more */
 #define FIRST_GUESS_MS       2000
 #define ESTIMATE_MAX_SECONDS 60
 
@@ -27,16 +27,15 @@ struct holder {
 
 struct turns {
 	pthread_mutex_t lock; /* guards all below */
-	struct waiter *line;  /* by ticket */
+	struct waiter *line;  /* first come first */
 	struct holder *holders;
-	uint64_t tickets;
 	int waiting;
 	int taken;
 	int max;
 	int limit; /* of turns at one time, at most max: fewer after busy */
 	int well;  /* answers since the limit was changed */
-	int busy;  /* busy answers in a row */
-	int64_t held_until_ms;
+	int busy;  /* rounds in a row that ended busy */
+	int64_t held_since_ms, held_until_ms;
 	int64_t average_ms; /* of a render */
 	bool stopped;
 };
@@ -60,21 +59,25 @@ held_by(struct turns *t, uint64_t credential)
 	return h == NULL ? 0 : h->count;
 }
 
-/* May this one go, or must it leave the last quarter to somebody else? */
+/* Do several credentials wait? */
+static bool
+is_mixed(const struct turns *t)
+{
+	const struct waiter *w;
+
+	for (w = t->line; w != NULL; w = w->next)
+		if (w->request->credential != t->line->request->credential)
+			return true;
+	return false;
+}
+
+/* May its credential hold one more, and leave the last quarter to others? */
 static bool
 is_modest(struct turns *t, const struct waiter *w)
 {
 	int most = t->limit * 3 / 4;
-	const struct waiter *other;
 
-	if (most < 1)
-		most = 1;
-	if (held_by(t, w->request->credential) < most)
-		return true;
-	for (other = t->line; other != NULL; other = other->next)
-		if (other->request->credential != w->request->credential)
-			return false;
-	return true;
+	return held_by(t, w->request->credential) < (most < 1 ? 1 : most);
 }
 
 /* Note that its credential holds one more; false on no memory. */
@@ -113,11 +116,11 @@ let_go(struct turns *t, uint64_t credential)
 static struct waiter **
 first_modest(struct turns *t)
 {
-	struct waiter **p;
+	struct waiter **p = &t->line;
 
-	for (p = &t->line; *p != NULL; p = &(*p)->next)
-		if (is_modest(t, *p))
-			break;
+	if (is_mixed(t))
+		while (*p != NULL && !is_modest(t, *p))
+			p = &(*p)->next;
 	return p;
 }
 
@@ -143,7 +146,7 @@ stand_in_line(struct turns *t, struct waiter *w)
 {
 	struct waiter **p = &t->line;
 
-	while (*p != NULL && (*p)->request->ticket < w->request->ticket)
+	while (*p != NULL && (*p)->request->since_ms <= w->request->since_ms)
 		p = &(*p)->next;
 	w->next = *p;
 	*p = w;
@@ -191,7 +194,9 @@ wait_for_turn(struct turns *t, struct waiter *w)
 			return TURN_TAKEN;
 		if (t->stopped)
 			return TURN_STOPPED;
-		if (now_ms() >= r->until_ms)
+		/* nor is there any use in waiting for the end of a hold that
+		 * comes later */
+		if (now_ms() >= r->until_ms || t->held_until_ms >= r->until_ms)
 			return TURN_LATE;
 		wait_a_moment(t, w);
 		if (w->admitted)
@@ -218,11 +223,10 @@ turns_take(struct turns *t, struct turn_request *r)
 	pthread_cond_init(&w.called, &attributes);
 	pthread_condattr_destroy(&attributes);
 	pthread_mutex_lock(&t->lock);
-	if (r->ticket == 0)
-		r->ticket = ++t->tickets;
 	stand_in_line(t, &w);
 	turn = wait_for_turn(t, &w);
 	leave_line(t, &w);
+	r->taken_ms = now_ms();
 	/* others may have been held back by our being in the line */
 	if (turn != TURN_TAKEN)
 		admit(t);
@@ -231,31 +235,44 @@ turns_take(struct turns *t, struct turn_request *r)
 	return turn;
 }
 
-/* Half of those who were at it, and one more after each round that went well:
- * what networks do (RFC 5681), for the same reason. */
+/*
+ * Nobody gets a turn for a while, and then half of those who were at it: what
+ * networks do (RFC 5681), for the same reason.
+ *
+ * Of those who were at it together several are refused: that is one round, and
+ * only the first counts.
+ */
 static void
-adapt(struct turns *t, enum turn_went went, int64_t took_ms, int64_t hold_ms)
+hold_back(struct turns *t, const struct turn_request *r, int64_t hold_ms)
 {
-	int64_t hold;
+	int64_t now = now_ms();
+	int64_t ours = (int64_t)HOLD_MS << (t->busy < 4 ? t->busy : 4);
 
-	if (went == WENT_BUSY) {
-		hold = (int64_t)HOLD_MS << (t->busy < 4 ? t->busy : 4);
-		if (hold > HOLD_MAX_MS)
-			hold = HOLD_MAX_MS;
-		if (hold < hold_ms)
-			hold = hold_ms;
+	if (hold_ms > TURNS_HOLD_MAX_MS)
+		hold_ms = TURNS_HOLD_MAX_MS;
+	if (r->taken_ms > t->held_since_ms) {
+		if (ours > OUR_HOLD_MAX_MS)
+			ours = OUR_HOLD_MAX_MS;
+		if (hold_ms < ours)
+			hold_ms = ours;
 		t->busy++;
 		t->well = 0;
 		t->limit = t->taken > 1 ? t->taken / 2 : 1;
-		if (t->held_until_ms < now_ms() + hold)
-			t->held_until_ms = now_ms() + hold;
-	} else if (went == WENT_WELL) {
-		t->busy = 0;
-		t->average_ms += (took_ms - t->average_ms) / 8;
-		if (++t->well >= t->limit && t->limit < t->max) {
-			t->limit++;
-			t->well = 0;
-		}
+		t->held_since_ms = now;
+	}
+	if (t->held_until_ms < now + hold_ms)
+		t->held_until_ms = now + hold_ms;
+}
+
+/* One more at one time after each round that went well. */
+static void
+go_on(struct turns *t, int64_t took_ms)
+{
+	t->busy = 0;
+	t->average_ms += (took_ms - t->average_ms) / 8;
+	if (++t->well >= t->limit && t->limit < t->max) {
+		t->limit++;
+		t->well = 0;
 	}
 }
 
@@ -264,7 +281,10 @@ turns_give(struct turns *t, const struct turn_request *r, enum turn_went went,
     int64_t took_ms, int64_t hold_ms)
 {
 	pthread_mutex_lock(&t->lock);
-	adapt(t, went, took_ms, hold_ms);
+	if (went == WENT_BUSY)
+		hold_back(t, r, hold_ms);
+	else if (went == WENT_WELL)
+		go_on(t, took_ms);
 	t->taken--;
 	let_go(t, r->credential);
 	admit(t);

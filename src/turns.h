@@ -12,9 +12,11 @@
  * served.
  *
  * One credential holds at most three quarters of them while another waits.
- * When Grafana says that it is busy, nobody gets a turn for a while, and then
- * fewer at one time until it has had success again.
+ * When Grafana says that it is busy, nobody gets a turn for a while, at most
+ * TURNS_HOLD_MAX_MS, and then fewer at one time until it has had success again.
  */
+#define TURNS_HOLD_MAX_MS 60000
+
 struct turns;
 
 /* NULL when there is no memory. */
@@ -30,23 +32,24 @@ enum turn {
 	TURN_STOPPED, /* turns_stop() was called */
 };
 
-/* Who wants a turn.  The struct is the caller's; it keeps its place in the
- * line when it comes again after a busy answer. */
+/* Who wants a turn.  The struct is the caller's.  Times are on now_ms()'s
+ * clock. */
 struct turn_request {
 	uint64_t credential;     /* the same number: the same credential */
-	int64_t until_ms;        /* how long to wait, on now_ms()'s clock */
+	int64_t since_ms;        /* its place in the line */
+	int64_t until_ms;        /* how long to wait */
 	bool (*gone)(void *arg); /* asked now and then */
 	void *arg;
-	uint64_t ticket; /* 0 before the first time */
+	int64_t taken_ms; /* set with the turn */
 };
 
 enum turn turns_take(struct turns *, struct turn_request *);
 
 /* Every turn taken is given back, with what Grafana made of it. */
 enum turn_went {
-	WENT_WELL,  /* a picture, or any other answer that took its time */
+	WENT_WELL,  /* a picture */
 	WENT_BUSY,  /* Grafana is busy */
-	WENT_BADLY, /* no answer: tells nothing of how long one takes */
+	WENT_BADLY, /* neither: tells nothing of how long a render takes */
 };
 
 void turns_give(struct turns *, const struct turn_request *, enum turn_went,

@@ -47,6 +47,7 @@ stand(struct person *p, int count, uint64_t credential, int64_t ms)
 	for (i = 0; i < count; i++) {
 		p[i].request = (struct turn_request){
 			.credential = credential,
+			.since_ms = now_ms() + 1,
 			.until_ms = now_ms() + ms,
 		};
 		pthread_create(&p[i].thread, NULL, queue, &p[i]);
@@ -68,6 +69,7 @@ static struct turn_request
 take(uint64_t credential)
 {
 	struct turn_request r = { .credential = credential,
+		.since_ms = now_ms(),
 		.until_ms = now_ms() + 60000 };
 
 	check(turns_take(turns, &r) == TURN_TAKEN);
@@ -159,26 +161,6 @@ test_fairness_and_end(void)
 		join(p, 2);
 		turns_close(turns);
 	}
-	test ("after a busy answer nobody gets a turn for a while") {
-		begin(4);
-		mine = take(1);
-		turns_give(turns, &mine, WENT_BUSY, 10, 60000);
-		check(turns_held_ms(turns) > 50000);
-		check(turns_estimate_seconds(turns) >= 59);
-		check(come_late() == TURN_LATE);
-		turns_close(turns);
-	}
-	test ("who comes again after a busy answer keeps its place") {
-		begin(1);
-		mine = take(1);
-		stand(p, 2, 1, 60000);
-		turns_give(turns, &mine, WENT_BUSY, 10, 0);
-		check(turns_take(turns, &mine) == TURN_TAKEN);
-		check(atomic_load(&served) == 0);
-		turns_give(turns, &mine, WENT_WELL, 10, 0);
-		join(p, 2);
-		turns_close(turns);
-	}
 	test ("those who wait are told to stop, and so is who comes then") {
 		begin(1);
 		mine = take(1);
@@ -195,10 +177,91 @@ test_fairness_and_end(void)
 	}
 }
 
+static void
+test_busy(void)
+{
+	struct turn_request mine, more[PEOPLE];
+	struct person p[2];
+	int i;
+
+	test ("after a busy answer nobody gets a turn for a while") {
+		begin(4);
+		mine = take(1);
+		turns_give(turns, &mine, WENT_BUSY, 10, 60000);
+		check(turns_held_ms(turns) > 50000);
+		check(turns_estimate_seconds(turns) >= 59);
+		check(come_late() == TURN_LATE);
+		turns_close(turns);
+	}
+	test ("however long Grafana says, nobody is held for hours") {
+		begin(4);
+		mine = take(1);
+		turns_give(turns, &mine, WENT_BUSY, 10, 3600000);
+		check(turns_held_ms(turns) > 50000);
+		check(turns_held_ms(turns) <= TURNS_HOLD_MAX_MS);
+		turns_close(turns);
+	}
+	test ("busy answers to those who were at it together are one round") {
+		begin(PEOPLE);
+		for (i = 0; i < PEOPLE; i++)
+			more[i] = take(1);
+		for (i = 0; i < PEOPLE; i++)
+			turns_give(turns, &more[i], WENT_BUSY, 10, 0);
+		check(turns_held_ms(turns) <= 500);
+		for (i = 0; i < PEOPLE / 2; i++)
+			more[i] = take(1);
+		check(come_late() == TURN_LATE);
+		for (i = 0; i < PEOPLE / 2; i++)
+			turns_give(turns, &more[i], WENT_WELL, 10, 0);
+		turns_close(turns);
+	}
+	test ("who comes again after a busy answer keeps its place") {
+		begin(1);
+		mine = take(1);
+		stand(p, 2, 1, 60000);
+		turns_give(turns, &mine, WENT_BUSY, 10, 0);
+		check(turns_take(turns, &mine) == TURN_TAKEN);
+		check(atomic_load(&served) == 0);
+		turns_give(turns, &mine, WENT_WELL, 10, 0);
+		join(p, 2);
+		turns_close(turns);
+	}
+}
+
+static void
+test_more_busy(void)
+{
+	struct turn_request mine;
+	int i;
+
+	test ("quick refusals do not make renders look quick") {
+		begin(1);
+		for (i = 0; i < 100; i++) {
+			mine = take(1);
+			turns_give(turns, &mine, WENT_BADLY, 1, 0);
+		}
+		check(turns_estimate_seconds(turns) == 2);
+		turns_close(turns);
+	}
+	test ("nobody waits for the end of a hold that comes too late") {
+		struct turn_request r = { .until_ms = now_ms() + 30000 };
+		int64_t start = now_ms();
+
+		begin(1);
+		mine = take(1);
+		turns_give(turns, &mine, WENT_BUSY, 10, 60000);
+		check(turns_take(turns, &r) == TURN_LATE);
+		check(now_ms() - start < 10000);
+		turns_close(turns);
+	}
+}
+
 int
 main(void)
 {
 	test_order();
 	test_fairness_and_end();
+	test_busy();
+	test_more_busy();
 	return tap_done();
 }
