@@ -582,6 +582,9 @@ compare(const struct errand *put, bool *same, struct problem *p)
 	e.method = "GET";
 	e.body = NULL;
 	o = send_order(&e, bytes->len + ANSWER_MAX, &answer, p);
+	/* much longer than ours is an answer, too */
+	if (answer.status == 200 && answer.cut)
+		o = OUTCOME_SAVED;
 	*same = answer.body.len == bytes->len &&
 		memcmp(buf_str(&answer.body), bytes->bytes, bytes->len) == 0;
 	http_answer_free(&answer);

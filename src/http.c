@@ -25,6 +25,7 @@
 
 #define LOOK_MS     100 /* how often it is asked whether it is still wanted */
 #define HEADERS_MAX 200 /* lines; an endless run of them is cut off */
+#define DAY_SECONDS 86400
 
 /*
  * libcurl's own buffer, for as long as a transfer takes: a panel in one piece
@@ -263,13 +264,34 @@ header_value(
 	return true;
 }
 
+static size_t
+length_up_to(const char *line, size_t len, const char *ends)
+{
+	size_t n;
+
+	for (n = 0; n < len && strchr(ends, line[n]) == NULL; n++)
+		;
+	return n;
+}
+
+/* A day at most: what is more is no time to wait for. */
+static long
+read_seconds(const char *digits)
+{
+	long n = strtol(digits, NULL, 10);
+
+	return n < DAY_SECONDS ? n : DAY_SECONDS;
+}
+
 static void
 read_header(struct transfer *t, const char *line, size_t len)
 {
 	struct http_answer *a = t->answer;
 	char value[64];
 
-	header_value(a->location, sizeof(a->location), line, len, "Location");
+	/* its query may be long, and is of no use */
+	header_value(a->location, sizeof(a->location), line,
+	    length_up_to(line, len, "?#"), "Location");
 	if (len > 5 && strncasecmp(line, "ETag:", 5) == 0)
 		a->has_etag = true;
 	if (header_value(value, sizeof(value), line, len, "Date"))
@@ -278,7 +300,7 @@ read_header(struct transfer *t, const char *line, size_t len)
 		a->last_modified = curl_getdate(value, NULL);
 	if (header_value(value, sizeof(value), line, len, "Retry-After") &&
 	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
-		a->retry_after = strtol(value, NULL, 10);
+		a->retry_after = read_seconds(value);
 	if (header_value(value, sizeof(value), line, len, "Content-Length") &&
 	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
 		t->announced = strtoull(value, NULL, 10);
@@ -309,7 +331,7 @@ on_body(char *bytes, size_t size, size_t n, void *user)
 		t->arrives(t->place);
 	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
 	if (n > body->limit - body->len) {
-		t->too_big = true;
+		t->too_big = t->answer->cut = true;
 		return 0;
 	}
 	/* room for all of it at one go, and not before it may come: a thousand
@@ -702,12 +724,12 @@ set_method(CURL *e, struct curl_slist **headers, const struct buf *json)
 /* What memory was missing for may be half done in libcurl's handle, which then
  * refuses the next request, too: that one begins with a new handle. */
 static void
-drop_if_broken(struct http *h, enum http_end end)
+drop_if_broken(CURL **easy, enum http_end end)
 {
 	if (end != HTTP_NO_MEMORY)
 		return;
-	curl_easy_cleanup(h->easy);
-	h->easy = NULL;
+	curl_easy_cleanup(*easy);
+	*easy = NULL;
 }
 
 static enum outcome
@@ -742,6 +764,9 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 		end = transfer(h, &t, p);
 	atomic_fetch_sub(&transfers, 1);
 	p->upstream = a->status;
+	/* of an error's page the status is enough */
+	if (end == HTTP_TOO_BIG && a->status != 200)
+		end = HTTP_WHOLE;
 	/* nothing of this request stays in the handle */
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, NULL);
@@ -750,7 +775,7 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	curl_slist_free_all(headers);
 	curl_slist_free_all(connect_to);
 	buf_free(&url);
-	drop_if_broken(h, end);
+	drop_if_broken(&h->easy, end);
 	return judge_end(end, p);
 }
 
@@ -852,6 +877,7 @@ http_send(struct http *h, const struct http_order *order, struct http_answer *a,
 	curl_easy_setopt(e, CURLOPT_PASSWORD, NULL);
 	curl_easy_setopt(e, CURLOPT_URL, NULL);
 	curl_slist_free_all(headers);
+	drop_if_broken(&h->signer, end);
 	return end;
 }
 

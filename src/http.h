@@ -65,11 +65,12 @@ struct http_question {
 struct http_answer {
 	int status;
 	struct buf body;     /* the bytes as sent */
-	char location[2048]; /* "" when there was none, or a longer one */
+	char location[2048]; /* without its query; "" when none, or longer */
 	bool has_etag;
 	int64_t date;          /* seconds since 1970, -1: none or unreadable */
 	int64_t last_modified; /* the same */
 	long retry_after;      /* seconds, -1: none or unreadable */
+	bool cut;              /* the body was longer than allowed */
 };
 
 void http_answer_init(struct http_answer *, size_t max_bytes);
