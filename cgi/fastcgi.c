@@ -57,6 +57,12 @@ struct responder {
 	int epoll;
 };
 
+struct worker {
+	pthread_t thread;
+	struct responder *responder;
+	struct http *http; /* its own */
+};
+
 static int stop_fd = -1;
 static atomic_bool stopping;
 
@@ -121,16 +127,25 @@ accept_request(FCGX_Request *request)
 	return rc;
 }
 
-/* How many bytes; 0 at the end, -1 when there was no memory. */
+/*
+ * What has come of the body, at least a byte; 0 at its end, -1 when there was
+ * no memory.  FCGX_GetStr() would wait until the piece is full, for as long as
+ * a byte comes now and then.
+ */
 static int
 read_piece(char *piece, int room, FCGX_Stream *in)
 {
 	jmp_buf here;
-	int n = -1;
+	int n = -1, first, more;
 
 	if (setjmp(here) == 0) {
 		asserted = &here;
-		n = FCGX_GetStr(piece, room, in);
+		first = FCGX_GetChar(in);
+		piece[0] = (char)first;
+		more = (int)(in->stop - in->rdNext);
+		if (more > room - 1)
+			more = room - 1;
+		n = first == EOF ? 0 : 1 + FCGX_GetStr(piece + 1, more, in);
 	}
 	asserted = NULL;
 	return n;
@@ -143,7 +158,8 @@ read_piece(char *piece, int room, FCGX_Stream *in)
 /* Read the body, and what is more than "max" away, so that the server can
  * finish sending before it reads our answer. */
 static void
-read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
+read_body(struct body *body, struct buf *b, size_t max,
+    const struct caller *caller, FCGX_Stream *in)
 {
 	size_t drained = 0;
 	char piece[2048];
@@ -159,6 +175,9 @@ read_body(struct body *body, struct buf *b, size_t max, FCGX_Stream *in)
 			body->no_memory = true;
 			break;
 		}
+		body->late = caller_left_ms(caller) <= 0;
+		if (body->late)
+			break;
 	}
 	body->no_memory = body->no_memory || n < 0;
 	body->broken = FCGX_GetError(in) != 0;
@@ -177,9 +196,12 @@ answer(const struct responder *r, struct http *http,
 
 	buf_init(&bytes, max);
 	buf_init(&reply, REPLY_MAX);
-	read_body(&body, &bytes, max, request->in);
+	read_body(&body, &bytes, max, caller, request->in);
 	service_answer(r->service, http, caller, request->envp, &body, &reply);
-	if (!reply.failed)
+	if (reply.failed)
+		FCGX_PutStr(reply_last_word, (int)strlen(reply_last_word),
+		    request->out);
+	else
 		FCGX_PutStr(reply.bytes, (int)reply.len, request->out);
 	buf_free(&bytes);
 	buf_free(&reply);
@@ -310,13 +332,11 @@ next_connection(struct responder *r)
 static void *
 work(void *arg)
 {
-	struct responder *r = arg;
-	struct http *http = http_open(r->settings);
+	const struct worker *w = arg;
 	int fd;
 
-	while (http != NULL && (fd = next_connection(r)) >= 0)
-		serve_connection(r, http, fd);
-	http_close(http);
+	while ((fd = next_connection(w->responder)) >= 0)
+		serve_connection(w->responder, w->http, fd);
 	return NULL;
 }
 
@@ -400,28 +420,58 @@ say_that_we_serve(void)
 		    strerrordesc_np(errno));
 }
 
+/* How many could be started; all, or errno says why not. */
+static size_t
+start_workers(struct worker *workers, size_t count, struct responder *r)
+{
+	pthread_attr_t attributes;
+	size_t i;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	for (i = 0; i < count; i++) {
+		workers[i].responder = r;
+		workers[i].http = http_open(r->settings);
+		errno = ENOMEM;
+		if (workers[i].http == NULL)
+			break;
+		errno = pthread_create(
+		    &workers[i].thread, &attributes, work, &workers[i]);
+		if (errno != 0) {
+			http_close(workers[i].http);
+			break;
+		}
+	}
+	pthread_attr_destroy(&attributes);
+	return i;
+}
+
+static void
+join_workers(struct worker *workers, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		pthread_join(workers[i].thread, NULL);
+		http_close(workers[i].http);
+	}
+}
+
 /* Start all of them, or say that it cannot be done and stop those that run. */
 static int
 run(struct responder *r)
 {
-	size_t count = (size_t)r->settings->workers, i, started = 0;
-	pthread_t *threads = calloc(count, sizeof(*threads));
+	size_t count = (size_t)r->settings->workers, started = 0;
+	struct worker *workers = calloc(count, sizeof(*workers));
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
-	pthread_attr_t attributes;
-	int rc = threads == NULL ? ENOMEM : 0;
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	while (rc == 0 && started < count) {
-		rc = pthread_create(&threads[started], &attributes, work, r);
-		started += rc == 0;
-	}
-	pthread_attr_destroy(&attributes);
-	if (rc != 0) {
+	if (workers != NULL)
+		started = start_workers(workers, count, r);
+	if (started < count) {
 		fprintf(stderr,
 		    "grafana-images: %zu of %zu workers can be started: %s; "
 		    "lower workers, or raise the limit (TasksMax=)\n",
-		    started, count, strerrordesc_np(rc));
+		    started, count, strerrordesc_np(errno));
 		on_stop(0);
 	} else {
 		say_that_we_serve();
@@ -433,10 +483,9 @@ run(struct responder *r)
 	 * and can ask elsewhere, instead of waiting for our end */
 	dup2(STDERR_FILENO, LISTENER);
 	service_stop(r->service);
-	for (i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
-	free(threads);
-	return rc == 0 ? EX_OK : EX_OSERR;
+	join_workers(workers, started);
+	free(workers);
+	return started == count ? EX_OK : EX_OSERR;
 }
 
 int

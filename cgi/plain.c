@@ -5,6 +5,7 @@
 #include "gateway.h"
 
 #include "reply.h"
+#include "request.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -44,6 +45,9 @@ announced(void)
 {
 	const char *length = getenv("CONTENT_LENGTH");
 
+	if (length == NULL && !request_is(environ, "POST") &&
+	    !request_is(environ, "PUT"))
+		return 0; /* else a server is waited for that sends nothing */
 	if (length == NULL || *length == '\0' ||
 	    length[strspn(length, "0123456789")] != '\0')
 		return SIZE_MAX;
@@ -53,7 +57,8 @@ announced(void)
 /* Read the body, and what is more than "max" away: a server that finds its
  * pipe closed may cut our answer off. */
 static void
-read_body(struct body *body, struct buf *b, size_t max)
+read_body(
+    struct body *body, struct buf *b, size_t max, const struct caller *caller)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	size_t left = announced();
@@ -62,6 +67,9 @@ read_body(struct body *body, struct buf *b, size_t max)
 	ssize_t n;
 
 	while (left > 0 && drained <= DRAIN_MAX && !body->no_memory) {
+		body->late = caller_left_ms(caller) <= 0;
+		if (body->late)
+			break;
 		if (poll(&p, 1, SILENCE_MS) <= 0) {
 			body->broken = true;
 			break;
@@ -104,7 +112,7 @@ plain_serve(struct service *service, const struct settings *settings)
 	}
 	buf_init(&bytes, max);
 	buf_init(&reply, REPLY_MAX);
-	read_body(&body, &bytes, max);
+	read_body(&body, &bytes, max, &caller);
 	service_answer(service, http, &caller, environ, &body, &reply);
 	if (reply.failed)
 		plain_refuse();
@@ -119,13 +127,18 @@ plain_serve(struct service *service, const struct settings *settings)
 void
 plain_refuse(void)
 {
-	static const char text[] =
-	    "Status: 500 Internal Server Error\r\n"
-	    "Content-Type: text/plain; charset=utf-8\r\n"
-	    "Cache-Control: no-store\r\n"
-	    "\r\n"
-	    "internal: Something went wrong in this service. Ask whoever runs "
-	    "it to look at its log.\n";
+	struct refusal refusal = {
+		.outcome = OUTCOME_INTERNAL,
+		.status = outcome_status(OUTCOME_INTERNAL),
+		.accept = getenv("HTTP_ACCEPT"),
+	};
+	struct buf reply;
 
-	(void)!write_whole(text, sizeof(text) - 1);
+	buf_init(&reply, REPLY_MAX);
+	reply_refused(&reply, &refusal);
+	if (reply.failed)
+		(void)!write_whole(reply_last_word, strlen(reply_last_word));
+	else
+		(void)!write_whole(reply.bytes, reply.len);
+	buf_free(&reply);
 }

@@ -114,6 +114,14 @@ headers_for(struct buf *b, int status, const struct refusal *r)
 		buf_printf(b, "Retry-After: %ld\r\n", r->retry_seconds);
 }
 
+const char reply_last_word[] =
+    "Status: 500 Internal Server Error\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Cache-Control: no-store\r\n"
+    "\r\n"
+    "internal: Something went wrong in this service. Ask whoever runs it to "
+    "look at its log.\n";
+
 void
 reply_refused(struct buf *b, const struct refusal *r)
 {

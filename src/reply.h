@@ -45,6 +45,9 @@ struct refusal {
 };
 void reply_refused(struct buf *, const struct refusal *);
 
+/* What to say when there is no memory to say more. */
+extern const char reply_last_word[];
+
 /*
  * How the service is: 200 when a render could be served now, else 503.  One
  * word for each Grafana.

@@ -190,6 +190,9 @@ check_whole(char *const envp[], const struct body *body, struct problem *p)
 {
 	if (body->no_memory)
 		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	if (body->late)
+		return fail(
+		    p, OUTCOME_SLOW, "The request itself came too slowly.");
 	if (body->broken || !length_agrees(envp, body->len))
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body is not as long as Content-Length says. Send it "
@@ -226,24 +229,33 @@ read_body(
 	return read_member(to, &scan, &found, p);
 }
 
+/* No page of somebody else's may spend a visitor's credentials here. */
+static enum outcome
+check_site(char *const envp[], struct problem *p)
+{
+	const char *site = request_variable(envp, "HTTP_SEC_FETCH_SITE");
+
+	if (site != NULL && strcasecmp(site, "cross-site") == 0)
+		return fail(p, OUTCOME_NOT_ALLOWED,
+		    "The request comes from a page of another site. Send it "
+		    "from a program, or from Grafana's own site.");
+	return OUTCOME_SAVED;
+}
+
 enum outcome
 request_read(struct request *r, char *const envp[], const struct body *body,
     struct problem *p)
 {
-	const char *site = request_variable(envp, "HTTP_SEC_FETCH_SITE");
 	enum outcome o;
 
 	memset(r, 0, sizeof(*r));
 	if (!request_is(envp, "POST"))
 		return fail(p, OUTCOME_METHOD, NULL);
 	o = read_authorization(&r->authorization, envp, p);
+	if (o == OUTCOME_SAVED)
+		o = check_site(envp, p);
 	if (o != OUTCOME_SAVED)
 		return o;
-	/* no page of somebody else's may spend a visitor's credentials here */
-	if (site != NULL && strcasecmp(site, "cross-site") == 0)
-		return fail(p, OUTCOME_NOT_ALLOWED,
-		    "The request comes from a page of another site. Send it "
-		    "from a program, or from Grafana's own site.");
 	return read_body(&r->url, envp, body, p);
 }
 
@@ -267,6 +279,8 @@ request_upload_name(
 	const char *last = path == NULL ? NULL : strrchr(path, '/');
 	size_t len = last == NULL ? 0 : strspn(last + 1, plain);
 
+	if (check_site(envp, p) != OUTCOME_SAVED)
+		return OUTCOME_NOT_ALLOWED;
 	if (len == 0 || len > REQUEST_NAME_MAX ||
 	    strcmp(last + 1 + len, ".png") != 0)
 		return fail(p, OUTCOME_MALFORMED,

@@ -23,6 +23,7 @@ struct body {
 	size_t len;
 	bool over;      /* there was more than the limit */
 	bool broken;    /* the web server went away in the middle */
+	bool late;      /* it did not come in time */
 	bool no_memory; /* to read all of it */
 };
 
@@ -53,7 +54,8 @@ bool request_is(char *const envp[], const char *method);
 
 /*
  * The name that an upload is to have: the last segment of PATH_INFO without its
- * ".png".  OUTCOME_SAVED or OUTCOME_MALFORMED.
+ * ".png".  OUTCOME_SAVED, OUTCOME_MALFORMED, or OUTCOME_NOT_ALLOWED for a page
+ * of another site.
  */
 #define REQUEST_NAME_MAX 64
 enum outcome request_upload_name(
