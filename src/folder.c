@@ -33,7 +33,8 @@
 
 struct folder {
 	int fd;
-	atomic_uint synced_day; /* as a number: its entry is on the disk */
+	atomic_uint synced[2]; /* the day, and "uploads": its entry is on the
+				  disk */
 };
 
 /* Close, keeping errno: what failed before is what matters. */
@@ -123,7 +124,7 @@ folder_close(struct folder *f)
  * The day's folder
  */
 
-/* "2026-11-24" as 20261124; 0, which is never synced, for any other name. */
+/* "2026-11-24" as 20261124; 1 for any other name. */
 static unsigned
 day_number(const char *day)
 {
@@ -131,7 +132,7 @@ day_number(const char *day)
 
 	/* NOLINTNEXTLINE(cert-err34-c): so few digits fit */
 	if (sscanf(day, "%4u-%2u-%2u", &y, &m, &d) != 3)
-		return 0;
+		return 1;
 	return (y * 100 + m) * 100 + d;
 }
 
@@ -150,6 +151,7 @@ static int
 open_day(struct folder *f, const char *day)
 {
 	unsigned number = day_number(day);
+	atomic_uint *synced = &f->synced[number == 1];
 	bool made = false;
 	int fd = open_existing(f, day);
 
@@ -161,14 +163,14 @@ open_day(struct folder *f, const char *day)
 	}
 	if (fd < 0)
 		return -1;
-	if (!made && number != 0 && atomic_load(&f->synced_day) == number)
+	if (!made && atomic_load(synced) == number)
 		return fd;
 	folder_sweep(f);
 	if (fsync(f->fd) != 0) {
 		drop(fd);
 		return -1;
 	}
-	atomic_store(&f->synced_day, number);
+	atomic_store(synced, number);
 	return fd;
 }
 
