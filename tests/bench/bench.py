@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import goals
 import machine
 import paper
 import rivals
@@ -25,6 +26,7 @@ WORK = os.path.join(rivals.ROOT, "build", "bench")
 LOAD = os.path.join(WORK, "load")
 PATH = "/render/d-solo/bench?panelId=1&var-unique=1&var-n={}"
 DIRECT = "direct GET"
+OTHERS = ["Flask, Pillow", "Node, sharp", "PHP-FPM, GD"]
 OURS = "grafana-images"
 PANELS = [os.path.join(rivals.HERE, "panels", name + ".png")
           for name in ("panel30", "area1000")]
@@ -86,9 +88,14 @@ def older(disk):
     for name in ("PEER", "PEER2"):
         program = os.environ.get(name)
         if program:
-            label = option(name + "_NAME", os.path.basename(program))
-            yield rivals.Older(WORK, os.path.join(disk.folder, name), label,
-                               os.path.abspath(program))
+            yield rivals.Older(WORK, os.path.join(disk.folder, name),
+                               label(name), os.path.abspath(program))
+
+
+def label(name):
+    """What tables call the program that PEER or PEER2 names; None: none."""
+    program = os.environ.get(name)
+    return program and option(name + "_NAME", os.path.basename(program))
 
 
 def field(disk, few=False):
@@ -97,9 +104,9 @@ def field(disk, few=False):
 
     found = [rivals.Ours(WORK, store("ours"), OURS), *older(disk)]
     if not few:
-        found += [rivals.Python(WORK, store("python"), "Flask, Pillow"),
-                  rivals.Node(WORK, store("node"), "Node, sharp"),
-                  rivals.Php(WORK, store("php"), "PHP-FPM, GD"),
+        found += [rivals.Python(WORK, store("python"), OTHERS[0]),
+                  rivals.Node(WORK, store("node"), OTHERS[1]),
+                  rivals.Php(WORK, store("php"), OTHERS[2]),
                   rivals.Floor(WORK, store("floor"), "nginx proxy_store")]
     return found
 
@@ -467,6 +474,8 @@ def main():
     try:
         for name in only:
             parts[name](results)
+        say("\nGoals (1/x: x; by number as in README.md here)")
+        say(goals.judge(results, OURS, label("PEER"), label("PEER2"), OTHERS))
     finally:
         write_results(results)
     print("took %.0f minutes" % ((time.monotonic() - started) / 60))
