@@ -346,13 +346,12 @@ work(void *arg)
 
 /*
  * A worker holds the server's connection, Grafana's, two of libcurl's own and,
- * now and then, a file; or, instead of that, a bucket's connection and another
- * two of libcurl's.
+ * now and then, a file; or, instead of that, a bucket's connection.
  */
 static bool
 raise_file_limit(const struct settings *settings)
 {
-	rlim_t twice = settings_store_is_s3(settings) ? 14 : 9;
+	rlim_t twice = settings_store_is_s3(settings) ? 10 : 9;
 	rlim_t need = (rlim_t)settings->workers * twice / 2 + FILES_FOR_ALL;
 	struct rlimit limit;
 

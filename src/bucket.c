@@ -8,6 +8,8 @@
 #include "bucket.h"
 
 #include "caller.h"
+#include "digest.h"
+#include "sign.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,9 +35,10 @@
 struct bucket {
 	struct origin origin; /* the host that is asked, without a path */
 	char *root;           /* "/bucket/prefix": before "/key" */
-	char *scope;
+	char *region;
 	char *id;
 	char *secret;
+	char *host_line;  /* "Host: …" */
 	char *token_line; /* "x-amz-security-token: …", or NULL */
 	char *acl_line;   /* "x-amz-acl: …", or NULL */
 	/* when an image could last not be kept, and that it was for lack of
@@ -220,8 +223,10 @@ bucket_open(const struct settings *s, FILE *complaints)
 
 	if (b == NULL)
 		return NULL;
-	if (!locate(b, s, complaints) || !take_key(b, s, complaints) ||
-	    asprintf(&b->scope, "aws:amz:%s:s3", s->s3_region) < 0 ||
+	b->region = strdup(s->s3_region);
+	if (b->region == NULL || !locate(b, s, complaints) ||
+	    !take_key(b, s, complaints) ||
+	    asprintf(&b->host_line, "Host: %s", b->origin.base.authority) < 0 ||
 	    (s->s3_acl != NULL &&
 		asprintf(&b->acl_line, "x-amz-acl: %s", s->s3_acl) < 0)) {
 		bucket_close(b);
@@ -237,7 +242,8 @@ bucket_close(struct bucket *b)
 		return;
 	origin_free(&b->origin);
 	free(b->root);
-	free(b->scope);
+	free(b->region);
+	free(b->host_line);
 	free(b->acl_line);
 	forget(b->id);
 	forget(b->secret);
@@ -438,45 +444,115 @@ struct errand {
 	int64_t until_ms; /* on now_ms()'s clock */
 };
 
+/* An errand's request, made anew for each try: the time is in it. */
+struct letter {
+	struct buf target;
+	struct buf date_line;
+	struct buf digest_line;
+	struct buf authorization_line;
+	const char *headers[10]; /* then NULL */
+};
+
+static void
+letter_init(struct letter *l)
+{
+	memset(l, 0, sizeof(*l));
+	buf_init(&l->target, SIZE_MAX / 2);
+	buf_init(&l->date_line, SIZE_MAX / 2);
+	buf_init(&l->digest_line, SIZE_MAX / 2);
+	buf_init(&l->authorization_line, SIZE_MAX / 2);
+}
+
+static void
+letter_free(struct letter *l)
+{
+	buf_free(&l->target);
+	buf_free(&l->date_line);
+	buf_free(&l->digest_line);
+	buf_free(&l->authorization_line);
+}
+
+/* What is to be signed: all but the signature.  How many. */
+static size_t
+list_headers(struct letter *l, const struct errand *e)
+{
+	const struct bucket *b = e->bucket;
+	size_t n = 0;
+
+	l->headers[n++] = b->host_line;
+	l->headers[n++] = l->date_line.bytes;
+	l->headers[n++] = l->digest_line.bytes;
+	if (b->token_line != NULL)
+		l->headers[n++] = b->token_line;
+	if (e->body != NULL) {
+		l->headers[n++] = "Content-Type: image/png";
+		l->headers[n++] =
+		    "Cache-Control: public, max-age=86400, immutable";
+		if (e->only_new)
+			l->headers[n++] = "If-None-Match: *";
+		if (b->acl_line != NULL)
+			l->headers[n++] = b->acl_line;
+	}
+	return n;
+}
+
+static bool
+letter_write(struct letter *l, const struct errand *e)
+{
+	const struct bucket *b = e->bucket;
+	const struct sign_key key = { b->region, b->id, b->secret };
+	const struct buf *body = e->body;
+	unsigned char bytes[DIGEST_BYTES];
+	char date[SIGN_DATE_ROOM], digest[DIGEST_HEX_ROOM];
+	struct sign_request r = { .method = e->method,
+		.headers = l->headers,
+		.date = date,
+		.digest = digest };
+	size_t n;
+
+	if (!digest_make(bytes, body == NULL ? NULL : body->bytes,
+		body == NULL ? 0 : body->len))
+		return false;
+	digest_hex(digest, bytes);
+	sign_date(date, time(NULL));
+	if (!buf_printf(&l->target, "%s/%s", b->root, e->key) ||
+	    !buf_printf(&l->date_line, "x-amz-date: %s", date) ||
+	    !buf_printf(&l->digest_line, "x-amz-content-sha256: %s", digest))
+		return false;
+	n = list_headers(l, e);
+	r.target = l->target.bytes;
+	if (!buf_puts(&l->authorization_line, "Authorization: ") ||
+	    !sign_make(&l->authorization_line, &r, &key))
+		return false;
+	l->headers[n] = l->authorization_line.bytes;
+	return true;
+}
+
 static enum outcome
 send_once(const struct errand *e, struct http_answer *a, bool *again,
     struct problem *p)
 {
-	const struct bucket *b = e->bucket;
-	const struct http_key key = { b->scope, b->id, b->secret };
-	const char *headers[6];
-	struct http_order order = { .origin = &b->origin,
+	struct letter letter;
+	struct http_order order = { .origin = &e->bucket->origin,
 		.method = e->method,
-		.headers = headers,
+		.headers = letter.headers,
 		.body = e->body,
-		.key = &key,
 		.max_ms = PUT_MS };
-	int64_t left_ms = e->until_ms - now_ms();
 	enum http_end end = HTTP_NO_MEMORY;
-	struct buf target;
-	size_t n = 0;
+	int64_t left_ms;
 
-	if (e->body != NULL) {
-		headers[n++] = "Content-Type: image/png";
-		headers[n++] =
-		    "Cache-Control: public, max-age=86400, immutable";
-		if (e->only_new)
-			headers[n++] = "If-None-Match: *";
-		if (b->acl_line != NULL)
-			headers[n++] = b->acl_line;
-		order.max_ms += (int64_t)(e->body->len / PUT_BYTES_A_MS);
-	}
-	if (b->token_line != NULL)
-		headers[n++] = b->token_line;
-	headers[n] = NULL;
-	if (order.max_ms > left_ms)
-		order.max_ms = left_ms;
-	buf_init(&target, SIZE_MAX / 2);
-	if (buf_printf(&target, "%s/%s", b->root, e->key)) {
-		order.target = target.bytes;
+	letter_init(&letter);
+	if (letter_write(&letter, e)) {
+		order.target = letter.target.bytes;
+		left_ms = e->until_ms - now_ms();
+		if (e->body != NULL)
+			order.max_ms +=
+			    (int64_t)(e->body->len / PUT_BYTES_A_MS);
+		if (order.max_ms > left_ms)
+			order.max_ms = left_ms;
 		end = http_send(e->http, &order, a, p);
 	}
-	buf_free(&target);
+	letter_free(&letter);
 	/* of a refusal that is a long page the status is enough */
 	if (end == HTTP_WHOLE || (end == HTTP_TOO_BIG && a->status >= 300))
 		return bucket_judge(a, again, p);

@@ -8,7 +8,6 @@
 #include "http.h"
 
 #include "caller.h"
-#include "digest.h"
 #include "version.h"
 
 #include <arpa/inet.h>
@@ -38,13 +37,11 @@ static atomic_int transfers; /* under way */
 
 struct http {
 	CURL *easy;
-	CURL *signer; /* NULL until something is to be signed */
 	int64_t connect_ms;
 };
 
 /* What the callbacks of one transfer share. */
 struct transfer {
-	CURL *easy;
 	const struct origin *origin;
 	int64_t max_ms;
 	bool (*cancelled)(void *arg);
@@ -459,7 +456,7 @@ set_options(CURL *e)
 	/* else a resolver that hangs is waited for beyond the deadline */
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_DNS_CACHE_TIMEOUT, 30L);
-	SET(CURLOPT_MAXCONNECTS, 4L);
+	SET(CURLOPT_MAXCONNECTS, 5L);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -517,7 +514,6 @@ http_close(struct http *h)
 	if (h == NULL)
 		return;
 	curl_easy_cleanup(h->easy);
-	curl_easy_cleanup(h->signer);
 	free(h);
 }
 
@@ -551,31 +547,39 @@ http_answer_reset(struct http_answer *a)
  */
 
 static bool
-add_header(struct curl_slist **list, const char *name, const char *value)
+add_line(struct curl_slist **list, const char *line)
 {
-	struct buf line;
-	struct curl_slist *longer = NULL;
+	struct curl_slist *longer = curl_slist_append(*list, line);
 
-	if (value == NULL)
-		return true;
-	buf_init(&line, 16384);
-	if (buf_printf(&line, "%s: %s", name, value))
-		longer = curl_slist_append(*list, line.bytes);
-	buf_free(&line);
 	if (longer != NULL)
 		*list = longer;
 	return longer != NULL;
 }
 
+static bool
+add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	struct buf line;
+	bool ok;
+
+	if (value == NULL)
+		return true;
+	buf_init(&line, 16384);
+	ok = buf_printf(&line, "%s: %s", name, value) &&
+	     add_line(list, line.bytes);
+	buf_free(&line);
+	return ok;
+}
+
 /* The address is the base's host reached by via's scheme, place and path. */
 static bool
-make_url(struct buf *url, const struct http_question *q)
+make_url(struct buf *url, const struct origin *o, const char *target)
 {
-	const struct place *base = &q->origin->base, *via = &q->origin->via;
+	const struct place *base = &o->base, *via = &o->via;
 
 	buf_init(url, SIZE_MAX / 2);
 	return buf_printf(url, "%s://%s:%u%s%s", via->scheme, base->host,
-	    base->port, via->path, q->target);
+	    base->port, via->path, target);
 }
 
 static struct curl_slist *
@@ -639,7 +643,7 @@ judge_result(const struct transfer *t, CURLcode rc)
 static enum http_end
 transfer(struct http *h, struct transfer *t, struct problem *p)
 {
-	CURL *e = t->easy;
+	CURL *e = h->easy;
 	int64_t left = t->max_ms;
 	long status = 0;
 	bool ok = true;
@@ -663,6 +667,86 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 	p->detail = rc == CURLE_OK ? NULL : curl_easy_strerror(rc);
 	return judge_result(t, rc);
 }
+
+/* What is sent, to whomever. */
+struct message {
+	const struct origin *origin;
+	const char *method;
+	const char *target;
+	const struct buf *body; /* NULL: none */
+	struct curl_slist *headers;
+};
+
+static bool
+set_message(CURL *e, const struct message *m, const char *url,
+    struct curl_slist *connect_to)
+{
+	bool ok = true;
+
+	SET(CURLOPT_URL, url);
+	SET(CURLOPT_CONNECT_TO, connect_to);
+	SET(CURLOPT_HTTPHEADER, m->headers);
+	SET(CURLOPT_CUSTOMREQUEST, m->method);
+	/* else the body of its answer is waited for */
+	if (strcmp(m->method, "HEAD") == 0)
+		SET(CURLOPT_NOBODY, 1L);
+	/* not CURLOPT_UPLOAD, which reads by callback: this takes no copy */
+	if (m->body != NULL) {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)m->body->len);
+		SET(CURLOPT_POSTFIELDS, buf_str(m->body));
+	}
+	return ok;
+}
+
+/* Nothing of it stays in the handle: the next one may go elsewhere. */
+static void
+unset_message(CURL *e)
+{
+	bool ok = true;
+
+	SET(CURLOPT_URL, NULL);
+	SET(CURLOPT_CONNECT_TO, NULL);
+	SET(CURLOPT_HTTPHEADER, NULL);
+	SET(CURLOPT_CUSTOMREQUEST, NULL);
+	SET(CURLOPT_POSTFIELDS, NULL);
+	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1);
+	SET(CURLOPT_HTTPGET, 1L); /* nor NOBODY; after POSTFIELDS, a POST */
+	(void)ok;
+}
+#undef SET
+
+/* What memory was missing for may be half done in libcurl's handle, which then
+ * refuses the next request, too: that one begins with a new handle. */
+static void
+drop_handle(struct http *h)
+{
+	curl_easy_cleanup(h->easy);
+	h->easy = NULL;
+}
+
+static enum http_end
+perform(struct http *h, struct transfer *t, const struct message *m,
+    struct problem *p)
+{
+	struct curl_slist *connect_to = make_connect_to(m->origin);
+	enum http_end end = HTTP_NO_MEMORY;
+	struct buf url;
+
+	t->origin = m->origin;
+	if (make_url(&url, m->origin, m->target) && connect_to != NULL &&
+	    have_handle(h) && set_message(h->easy, m, url.bytes, connect_to))
+		end = transfer(h, t, p);
+	unset_message(h->easy);
+	curl_slist_free_all(connect_to);
+	buf_free(&url);
+	if (end == HTTP_NO_MEMORY)
+		drop_handle(h);
+	return end;
+}
+
+/*
+ * Asking Grafana
+ */
 
 /* What it means when Grafana was asked. */
 static enum outcome
@@ -705,180 +789,45 @@ judge_end(enum http_end end, struct problem *p)
 	return fail(p, means[end].outcome, means[end].why);
 }
 
-/* The method and what goes with it; "json" is NULL for a GET. */
 static bool
-set_method(CURL *e, struct curl_slist **headers, const struct buf *json)
+add_question(struct message *m, const struct http_question *q)
 {
-	if (json == NULL)
-		return add_header(headers, "Accept", "image/png") &&
-		       curl_easy_setopt(e, CURLOPT_HTTPGET, 1L) == CURLE_OK;
-	return add_header(headers, "Accept", "application/json") &&
-	       add_header(headers, "Content-Type", "application/json") &&
-	       curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_POSTFIELDS, buf_str(json)) ==
-		   CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
-		   (curl_off_t)json->len) == CURLE_OK;
-}
+	const char *type = m->body == NULL ? NULL : "application/json";
 
-/* What memory was missing for may be half done in libcurl's handle, which then
- * refuses the next request, too: that one begins with a new handle. */
-static void
-drop_if_broken(CURL **easy, enum http_end end)
-{
-	if (end != HTTP_NO_MEMORY)
-		return;
-	curl_easy_cleanup(*easy);
-	*easy = NULL;
+	return add_header(&m->headers, "Host", q->origin->base.authority) &&
+	       add_header(
+		   &m->headers, "Accept", type == NULL ? "image/png" : type) &&
+	       add_header(&m->headers, "Content-Type", type) &&
+	       add_header(&m->headers, "Authorization", q->authorization) &&
+	       add_header(&m->headers, "X-Forwarded-For", q->forwarded_for);
 }
 
 static enum outcome
 ask(struct http *h, const struct http_question *q, const struct buf *json,
     struct http_answer *a, struct problem *p)
 {
-	struct transfer t = { .origin = q->origin,
-		.max_ms = q->max_ms,
+	struct transfer t = { .max_ms = q->max_ms,
 		.cancelled = q->cancelled,
 		.arrives = q->arrives,
 		.place = q->place,
 		.arg = q->arg,
 		.answer = a };
-	struct curl_slist *headers = NULL;
-	struct curl_slist *connect_to = make_connect_to(q->origin);
+	struct message m = { .origin = q->origin,
+		.method = json == NULL ? "GET" : "POST",
+		.target = q->target,
+		.body = json };
 	enum http_end end = HTTP_NO_MEMORY;
-	struct buf url;
-	bool ok;
 
-	ok = make_url(&url, q) && connect_to != NULL && have_handle(h) &&
-	     add_header(&headers, "Host", q->origin->base.authority) &&
-	     set_method(h->easy, &headers, json) &&
-	     add_header(&headers, "Authorization", q->authorization) &&
-	     add_header(&headers, "X-Forwarded-For", q->forwarded_for) &&
-	     curl_easy_setopt(h->easy, CURLOPT_URL, url.bytes) == CURLE_OK &&
-	     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, connect_to) ==
-		 CURLE_OK &&
-	     curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
-	t.easy = h->easy;
 	t.few = atomic_fetch_add(&transfers, 1) < FEW;
-	if (ok)
-		end = transfer(h, &t, p);
+	if (add_question(&m, q))
+		end = perform(h, &t, &m, p);
 	atomic_fetch_sub(&transfers, 1);
+	curl_slist_free_all(m.headers);
 	p->upstream = a->status;
 	/* of an error's page the status is enough */
 	if (end == HTTP_TOO_BIG && a->status != 200)
 		end = HTTP_WHOLE;
-	/* nothing of this request stays in the handle */
-	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
-	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, NULL);
-	curl_easy_setopt(h->easy, CURLOPT_URL, NULL);
-	curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, NULL);
-	curl_slist_free_all(headers);
-	curl_slist_free_all(connect_to);
-	buf_free(&url);
-	drop_if_broken(&h->easy, end);
 	return judge_end(end, p);
-}
-
-/*
- * Signed
- */
-
-/*
- * The digest of the body, which S3 wants said and signed: libcurl before 8.0
- * never says it, and Swift and Ceph refuse what does not.
- */
-static bool
-add_digest(struct curl_slist **headers, const struct http_order *order)
-{
-	unsigned char digest[DIGEST_BYTES];
-	char hex[DIGEST_HEX_ROOM];
-	const struct buf *body = order->body;
-
-	if (!digest_make(digest, body == NULL ? "" : buf_str(body),
-		body == NULL ? 0 : body->len))
-		return false;
-	digest_hex(hex, digest);
-	return add_header(headers, "x-amz-content-sha256", hex);
-}
-
-static bool
-set_headers(struct curl_slist **headers, const struct http_order *order)
-{
-	const char *const *line;
-	struct curl_slist *longer;
-
-	for (line = order->headers; *line != NULL; line++) {
-		longer = curl_slist_append(*headers, *line);
-		if (longer == NULL)
-			return false;
-		*headers = longer;
-	}
-	return add_digest(headers, order);
-}
-
-static bool
-set_order(CURL *e, const struct http_order *order, struct curl_slist **headers)
-{
-	bool ok = set_headers(headers, order);
-	struct buf url;
-
-	buf_init(&url, SIZE_MAX / 2);
-	ok = ok && buf_puts(&url, order->origin->url) &&
-	     buf_puts(&url, order->target);
-	SET(CURLOPT_URL, url.bytes);
-	SET(CURLOPT_HTTPHEADER, *headers);
-	SET(CURLOPT_CUSTOMREQUEST, order->method);
-	/* else its answer's body is waited for */
-	if (strcmp(order->method, "HEAD") == 0)
-		SET(CURLOPT_NOBODY, 1L);
-	SET(CURLOPT_AWS_SIGV4, order->key->scope);
-	SET(CURLOPT_USERNAME, order->key->id);
-	SET(CURLOPT_PASSWORD, order->key->secret);
-	/* not CURLOPT_UPLOAD, which waits for a "100 Continue" each time that
-	 * cannot be turned off: 7.88 signs an "Expect:" that it does not send
-	 */
-	if (order->body != NULL) {
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body->len);
-		SET(CURLOPT_POSTFIELDS, buf_str(order->body));
-	}
-#undef SET
-	buf_free(&url);
-	return ok;
-}
-
-enum http_end
-http_send(struct http *h, const struct http_order *order, struct http_answer *a,
-    struct problem *p)
-{
-	struct transfer t = {
-		.origin = order->origin, .max_ms = order->max_ms, .answer = a
-	};
-	struct curl_slist *headers = NULL;
-	enum http_end end = HTTP_NO_MEMORY;
-	CURL *e;
-
-	if (h->signer == NULL) {
-		h->signer = curl_easy_init();
-		if (h->signer == NULL || !set_options(h->signer)) {
-			curl_easy_cleanup(h->signer);
-			h->signer = NULL;
-			return HTTP_NO_MEMORY;
-		}
-	}
-	t.easy = e = h->signer;
-	if (set_order(e, order, &headers))
-		end = transfer(h, &t, p);
-	/* nor of this one; HTTPGET also forgets the body */
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
-	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
-	curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-	curl_easy_setopt(e, CURLOPT_USERNAME, NULL);
-	curl_easy_setopt(e, CURLOPT_PASSWORD, NULL);
-	curl_easy_setopt(e, CURLOPT_URL, NULL);
-	curl_slist_free_all(headers);
-	drop_if_broken(&h->signer, end);
-	return end;
 }
 
 enum outcome
@@ -893,4 +842,38 @@ http_post(struct http *h, const struct http_question *q, struct http_answer *a,
     struct problem *p)
 {
 	return ask(h, q, q->json, a, p);
+}
+
+/*
+ * Asking an object store
+ */
+
+static bool
+add_order(struct message *m, const struct http_order *order)
+{
+	const char *const *line;
+
+	for (line = order->headers; *line != NULL; line++)
+		if (!add_line(&m->headers, *line))
+			return false;
+	/* else 1 MB and more wait for a "100 Continue", up to a second where
+	 * the store sends none */
+	return add_line(&m->headers, "Expect:");
+}
+
+enum http_end
+http_send(struct http *h, const struct http_order *order, struct http_answer *a,
+    struct problem *p)
+{
+	struct transfer t = { .max_ms = order->max_ms, .answer = a };
+	struct message m = { .origin = order->origin,
+		.method = order->method,
+		.target = order->target,
+		.body = order->body };
+	enum http_end end = HTTP_NO_MEMORY;
+
+	if (add_order(&m, order))
+		end = perform(h, &t, &m, p);
+	curl_slist_free_all(m.headers);
+	return end;
 }

@@ -22,8 +22,7 @@
  *
  * No redirect is followed, no proxy of the environment used, no encoding
  * undone, no cookie kept; sizes are counted as they arrive and each address is
- * judged when it is connected to.  What is signed goes over connections of its
- * own.
+ * judged when it is connected to.
  */
 struct http;
 
@@ -108,23 +107,15 @@ enum http_end {
 	HTTP_END_COUNT
 };
 
-/* Who signs, by AWS's Signature Version 4. */
-struct http_key {
-	const char *scope; /* "aws:amz:REGION:s3", for CURLOPT_AWS_SIGV4 */
-	const char *id;
-	const char *secret;
-};
-
-/* A signed request to an object store. */
+/* A request to an object store. */
 struct http_order {
 	const struct origin *origin;
 	const char *method;         /* "PUT", "GET", "HEAD" or "DELETE" */
-	const char *target;         /* "/bucket/key" of [0-9A-Za-z._~/-] only:
-				       libcurl before 8.14 signs others wrongly */
-	const char *const *headers; /* "Name: value" lines, then NULL */
+	const char *target;         /* "/bucket/key", as it is to be sent */
+	const char *const *headers; /* "Name: value" lines, the Host's among
+				       them, then NULL */
 	const struct buf *body;     /* PUT's */
-	const struct http_key *key;
-	int64_t max_ms; /* from now to the last byte */
+	int64_t max_ms;             /* from now to the last byte */
 };
 
 /*

@@ -226,7 +226,7 @@ has_dots(const char *path)
 
 /*
  * A folder, or s3://BUCKET[/PREFIX] of the characters that need no encoding in
- * a signed request (libcurl before 8.14 signs others wrongly).
+ * a signed request.
  */
 static bool
 read_store(char **to, const struct row *row, const char *value,

@@ -1,5 +1,6 @@
 """Images in a bucket: nothing is called saved that is not there."""
 
+import collections
 import concurrent.futures
 import datetime
 import hashlib
@@ -7,10 +8,14 @@ import http.client
 import itertools
 import json
 import os
+import random
 import re
 import shutil
+import struct
 import subprocess
+import sys
 import urllib.parse
+import zlib
 
 import pytest
 
@@ -18,9 +23,13 @@ import ceph
 import objectstore
 import sigv4
 import webservers
-from conftest import PANEL
+from conftest import PANEL, TOKEN
 from objectstore import BUCKET, ID, SECRET, answer
 from service import PROGRAM, sanitized, until, user_of_its_own
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
+
+import torture  # noqa: E402
 
 EXAMPLE = {"host": "examplebucket.s3.amazonaws.com",
            "x-amz-date": "20130524T000000Z"}
@@ -160,6 +169,28 @@ def test_the_acl_and_the_session_token_are_sent_when_they_are_set(
         assert s.objects[key_of(reply)].headers["x-amz-acl"] == "public-read"
 
 
+def test_what_is_sent_to_grafana_and_to_the_bucket_stays_apart(
+        start, post, store, grafana):
+    start(workers=1, reuse_seconds=600)
+    panel = another()
+    assert [post(p).status for p in (panel, panel, another())] == [200] * 3
+    assert [r.method for r in store.requests] == ["PUT", "HEAD", "PUT"]
+    for request in store.requests:
+        assert TOKEN not in str(request.headers)
+        assert request.headers["Host"] == store.url.split("/")[2]
+        assert "X-Forwarded-For" not in request.headers
+    head = store.requests[1].headers
+    assert not {"Content-Type", "Content-Length", "Cache-Control"} & set(head)
+    assert len(grafana.requests()) == 2
+    for render in grafana.requests():
+        headers = {n.lower(): v for n, v in render["headers"]}
+        assert render["method"] == "GET"
+        assert headers["host"] == grafana.url.split("/")[2]
+        assert headers["authorization"] == "Bearer " + TOKEN
+        assert not [n for n in headers if n.startswith(("x-amz-", "content-"))]
+        assert "cache-control" not in headers
+
+
 def test_the_key_may_come_from_the_environment(service, post, store):
     service.start(store="s3://%s/grafana" % BUCKET, s3_endpoint=store.url,
                   environment={"AWS_ACCESS_KEY_ID": ID,
@@ -207,6 +238,27 @@ def test_it_may_be_reached_over_https(service, start, post):
 def test_large_and_small_images_arrive_whole(start, post, store, size):
     start()
     assert is_kept(store, post(PANEL + "&" + size))
+
+
+def noise(side):
+    """A PNG of so many pixels squared that cannot be made smaller."""
+    def chunk(kind, data):
+        return (struct.pack(">I", len(data)) + kind + data +
+                struct.pack(">I", zlib.crc32(kind + data)))
+    rows = b"".join(b"\0" + random.Random(y).randbytes(3 * side)
+                    for y in range(side))
+    return (b"\x89PNG\r\n\x1a\n" +
+            chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def test_an_image_of_megabytes_waits_for_no_word_of_the_store(
+        start, store, nginx):
+    start(uploads="on")
+    assert put(nginx, "nZ_1", noise(800)).status == 201
+    kept = store.objects[BUCKET + "/grafana/uploads/nZ_1.png"]
+    assert len(kept.body) > 1 << 20
+    assert "Expect" not in kept.headers and store.trouble == []
 
 
 def test_many_at_once_are_all_kept_over_kept_connections(start, post, store):
@@ -380,6 +432,45 @@ def test_a_store_that_never_answers_is_slow_when_the_time_is_up(
     assert (reply.status, reply.json["outcome"]) == (504, "slow")
     assert "object store" in reply.json["detail"]
     assert int(service.record()["total_ms"]) < 3000
+
+
+@pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")
+@pytest.mark.parametrize("connections", ["kept", "new"])
+def test_a_call_that_fails_once_costs_one_image_at_most(
+        service, store, grafana, connections):
+    control = torture.start_with_faults(service, workers=1,
+                                        **settings_for(service, store))
+    new = connections == "new"
+    request = torture.make_request(
+        grafana.url + PANEL + ("&var-manner=close" if new else ""))
+
+    def ask():
+        """The status; what is called saved is in the bucket, whole."""
+        store.objects.clear()
+        store.script.extend([objectstore.part_company] * 2 if new else [])
+        status, said = torture.reply(torture.ask(request))
+        store.script.clear()
+        if status == 200:
+            (key, kept), = store.objects.items()
+            assert said["pubImg"].endswith(key.partition("/")[2])
+            assert hashlib.sha256(kept.body).hexdigest() in key
+        return status
+
+    assert [ask(), ask()] == [200, 200]
+    seen = collections.Counter()
+    for k in itertools.count(1):
+        control.arm(k, forever=False)
+        status = ask()
+        failed, name = control.disarm()
+        what = "%s, call %d: %d" % (name, k, status)
+        assert service.process.poll() is None, what
+        if not failed:
+            break
+        assert ask() == 200, what
+        seen[name, status] += 1
+    assert store.trouble == []
+    assert sanitized() or seen["malloc", 500] > 100, seen
+    service.stop()
 
 
 def test_the_environments_proxy_is_not_used(start, post, store):
