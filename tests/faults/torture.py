@@ -135,7 +135,7 @@ def start_with_faults(service, **settings):
     control = Control(os.path.join(service.dir, "nth"))
     preload = shutil.copy(NTH, service.dir)
     service.stop()
-    service.start(answer_seconds=5, environment={
+    service.start(answer_seconds=3, environment={
         "LD_PRELOAD": preload,
         "NTH": os.path.join(service.dir, "nth"),
         "ASAN_OPTIONS": "verify_asan_link_order=0"}, **settings)
