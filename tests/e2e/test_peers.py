@@ -105,6 +105,7 @@ def test_padding_and_many_small_records_are_taken(service, request_records):
         assert status(peer.records()) == 200
 
 
+@pytest.mark.skipif(sanitized(), reason="libfcgi loses 48 bytes for each")
 def test_a_record_of_unknown_type_is_told_so_and_the_request_goes_on(
         service, request_records):
     service.start(workers=1)
