@@ -234,7 +234,9 @@ serve_connection(const struct responder *r, struct http *http, int fd)
 	}
 	request.ipcFd = fd;
 	request.keepConnection = 1;
-	if (accept_request(&request) == 0) {
+	/* libfcgi takes silence, or any other record, for the end of the
+	 * variables: the body would be waited for as long again */
+	if (accept_request(&request) == 0 && FCGX_GetError(request.in) == 0) {
 		answer(r, http, &caller, &request);
 		request.keepConnection = 1;
 		FCGX_Finish_r(&request);

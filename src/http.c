@@ -51,8 +51,9 @@ struct transfer {
 	struct http_answer *answer;
 	int64_t looked_ms; /* whether it is still wanted */
 	unsigned header_lines;
-	size_t announced; /* bytes of the body; 0 if it was not said */
-	bool few;         /* beside it */
+	size_t announced;  /* bytes of the body; 0 if it was not said */
+	bool contradicted; /* by another length (RFC 9112, 6.3) */
+	bool few;          /* beside it */
 	bool address_refused;
 	bool too_big;
 	bool no_memory;
@@ -284,6 +285,7 @@ static void
 read_header(struct transfer *t, const char *line, size_t len)
 {
 	struct http_answer *a = t->answer;
+	size_t before = t->announced;
 	char value[64];
 
 	/* its query may be long, and is of no use */
@@ -301,6 +303,7 @@ read_header(struct transfer *t, const char *line, size_t len)
 	if (header_value(value, sizeof(value), line, len, "Content-Length") &&
 	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
 		t->announced = strtoull(value, NULL, 10);
+	t->contradicted = before != 0 && t->announced != before;
 }
 
 static size_t
@@ -314,7 +317,7 @@ on_header(char *line, size_t size, size_t n, void *user)
 		return 0;
 	}
 	read_header(t, line, n);
-	return n;
+	return t->contradicted ? 0 : n;
 }
 
 static size_t

@@ -434,6 +434,9 @@ service_answer(struct service *s, struct http *http,
 	else
 		save_panel(&v, body);
 	reply(b, &v);
+	if (b->failed)
+		v.picture.outcome = fail(&v.picture.problem, OUTCOME_INTERNAL,
+		    "There is no memory for the reply.");
 	metrics_request_ends(s->metrics, v.picture.outcome,
 	    now_ms() - caller->start_ms, v.shared);
 	record(&v);

@@ -8,11 +8,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
 
 from service import STORE, images, sanitized, until, user_of_its_own
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
+
+import torture  # noqa: E402
 
 # How many of them one request makes, at least.
 CALLS = {"mkdirat": 1, "openat": 2, "write": 3, "fchmod": 1, "fsync": 3,
@@ -23,6 +28,12 @@ TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 pytestmark = pytest.mark.skipif(
     sanitized() or os.geteuid() != 0,
     reason="strace is attached by root; a sanitizer's calls are its own")
+
+
+# The same without nameless files, and when the image is there already.
+NAMED = {"mkdirat": 2, "openat": 5, "write": 3, "fchmod": 1, "fsync": 3,
+         "linkat": 1, "flock": 1, "unlinkat": 1}
+AGAIN = {"openat": 2, "flock": 1, "utimensat": 1, "fsync": 2, "write": 2}
 
 
 class Strace:
@@ -55,13 +66,14 @@ def inject(what):
 
 
 def check_store():
-    """What has a name is whole."""
+    """What is published is whole."""
     for path in images():
         with open(os.path.join(STORE, path), "rb") as f:
             image = f.read()
         assert path == "%s/%s.png" % (
             path.split("/")[0], hashlib.sha256(image).hexdigest())
-    named = {name for _, _, names in os.walk(STORE) for name in names}
+    named = {name for folder, _, names in os.walk(STORE) for name in names
+             if os.path.basename(folder) != ".partial"}
     assert all(n in ("key", "metrics.1") or re.fullmatch(r"[0-9a-f]{64}\.png", n)
                for n in named), named
     return len(images())
@@ -69,30 +81,78 @@ def check_store():
 
 def killed(service, post, call, nth):
     """Was it, at the n-th such call after it began to serve?"""
-    service.start(workers=1)
     service.begin()
     with Strace(service, *inject("%s:signal=SIGKILL:when=%d" % (call, nth))):
         post()
         until(lambda: service.process.poll() is not None or
               service.records(), "it is dead, or has logged the request")
-    return service.process.poll() is not None
+    if service.process.poll() is None:
+        return False
+    service.process = None
+    return True
 
 
 @pytest.mark.parametrize("call", STORING.split(","))
 def test_killed_at_any_call_it_leaves_only_whole_images(
         empty_store, service, post, call):
     nth = 1
+    service.start(workers=1)
     while killed(service, post, call, nth):
-        service.process = None
         check_store()
         service.start(workers=1)
         assert post().status == 200
         assert check_store() == 1
         service.stop()
         shutil.rmtree(STORE)
+        service.start(workers=1)
         nth += 1
     assert nth > CALLS[call]
-    service.stop()
+
+
+def age(folder):
+    """So that what a crash left is swept now, not in an hour."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        os.utime(os.path.join(folder, name), (1, 1))
+
+
+@pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")
+@pytest.mark.parametrize("call", NAMED)
+def test_killed_where_there_are_no_nameless_files_it_leaves_only_whole_images(
+        empty_store, service, post, call):
+    def start():
+        torture.start_with_faults(service, workers=1).arm(0, False, named=True)
+
+    partial = os.path.join(STORE, ".partial")
+    nth = 1
+    start()
+    while killed(service, post, call, nth):
+        check_store()
+        age(partial)
+        start()
+        assert post().status == 200
+        assert check_store() == 1
+        assert os.listdir(partial) == []
+        service.stop()
+        shutil.rmtree(STORE)
+        start()
+        nth += 1
+    assert os.listdir(partial) == []
+    assert nth > NAMED[call]
+
+
+@pytest.mark.parametrize("call", AGAIN)
+def test_killed_while_an_image_is_saved_again_it_leaves_it_whole(
+        empty_store, service, post, call):
+    service.start(workers=1)
+    assert post().status == 200
+    nth = 1
+    while killed(service, post, call, nth):
+        assert check_store() == 1
+        service.start(workers=1)
+        assert post().status == 200
+        assert check_store() == 1
+        nth += 1
+    assert nth > AGAIN[call]
 
 
 def test_all_is_on_the_disk_before_the_answer(empty_store, service, post):

@@ -199,6 +199,8 @@ MANNERS = [
     ("301", "upstream", 502),
     ("403", "forbidden", 403),
     ("404", "not-found", 404),
+    ("404-login", "not-found", 404),
+    ("404-png", "not-found", 404),
     ("429", "grafana-busy", 503),
     ("400", "upstream", 502),
     ("500", "upstream", 502),
@@ -221,7 +223,9 @@ MANNERS = [
     ("truncated-chunked", "upstream", 502),
     ("truncated-close", "not-a-png", 502),
     ("reset", "upstream", 502),
+    ("reset-first", "upstream", 502),
     ("no-answer", "upstream", 502),
+    ("two-lengths", "upstream", 502),
     ("endless", "too-big", 502),
     ("oversize:20000000", "too-big", 502),
     ("wrong-type", "saved", 200),
@@ -231,12 +235,17 @@ MANNERS = [
     ("tail", "not-a-png", 502),
     ("bad-crc", "not-a-png", 502),
     ("bad-pixels", "not-a-png", 502),
+    ("half", "not-a-png", 502),
+    ("half,chunked", "not-a-png", 502),
     ("pdf", "not-a-png", 502),
     ("jpeg", "not-a-png", 502),
     ("bomb", "too-big", 502),
+    ("hidden-bomb", "not-a-png", 502),
     ("endless-headers", "upstream", 502),
     ("endless-1xx", "upstream", 502),
+    ("early-hints", "saved", 200),
     ("http09", "upstream", 502),
+    ("garbage", "upstream", 502),
     ("set-cookie", "saved", 200),
     ("text-chunk", "saved", 200),
 ]
@@ -328,9 +337,20 @@ def test_a_render_that_takes_too_long_is_slow(service, post, grafana, seconds):
     assert int(service.record()["total_ms"]) < 3000
 
 
-def test_bytes_that_drip_do_not_outlive_the_deadline(service, post):
+@pytest.mark.parametrize("manner", ["drip", "drip-head"])
+def test_bytes_that_drip_do_not_outlive_the_deadline(service, post, manner):
     service.start(render_seconds=1)
-    assert post(manner="drip").json["outcome"] == "slow"
+    answer = post(manner=manner)
+    assert (answer.status, answer.json["outcome"]) == (504, "slow")
+    assert int(service.record()["total_ms"]) < 3000
+
+
+def test_a_bomb_costs_no_memory(service, post):
+    service.start()
+    for manner in "bomb", "hidden-bomb":
+        assert post(manner=manner).status == 502
+    if not sanitized():
+        assert service.peak_kib() < 64 * 1024
 
 
 # What is kept.

@@ -149,6 +149,41 @@ def test_no_turn_in_time_is_busy_and_says_when_to_come_again(
     assert finish([first])[0].status == 200
 
 
+def test_who_follows_waits_no_longer_for_a_turn_than_who_leads(
+        service, post, grafana):
+    service.start(max_renders=1, wait_seconds=1)
+    first = in_background(lambda: post(manner="hold"))
+    grafana.wait(held=1)
+    others = [in_background(lambda: post("/d/other?viewPanel=1"))
+              for _ in range(3)]
+    answers = finish(others)
+    grafana.release()
+    assert finish([first])[0].status == 200
+    assert [a.json["outcome"] for a in answers] == ["busy"] * 3
+    took = [int(r["total_ms"]) for r in service.records()
+            if r["outcome"] == "busy"]
+    assert len(took) == 3 and min(took) >= 900 and max(took) < 1800
+
+
+def test_a_grafana_that_is_busy_for_an_hour_holds_nobody_beyond_wait_seconds(
+        service, post, grafana):
+    service.start(max_renders=1, wait_seconds=2)
+    first = in_background(lambda: post(manner="hold,429:3600"))
+    grafana.wait(held=1)
+    files = service.files()
+    waits = in_background(lambda: post("/d/waits?viewPanel=1"))
+    until(lambda: service.files() > files, "it waits for a turn")
+    grafana.release()
+    late = post("/d/late?viewPanel=1")
+    answers = [*finish([first, waits]), late]
+    assert [a.json["outcome"] for a in answers] == [
+        "grafana-busy", "busy", "busy"]
+    assert all(0 < int(a.headers["Retry-After"]) <= 3600 for a in answers)
+    assert all(int(r["total_ms"]) < 2800 for r in service.records())
+    assert grafana.counts()["renders"] == 1
+    service.stop()  # else the next would be held back, too
+
+
 def test_one_credential_leaves_a_quarter_to_another(
         service, post, grafana, other):
     service.start(max_renders=4)

@@ -21,7 +21,8 @@ STEP = 2 if sanitized() else 3
 def test_a_call_that_fails_costs_one_request_at_most(
         grafana, service, capsys):
     t = torture.Torture(grafana, service)
-    t.run(STEP)
+    t.run(STEP, ["new"])
+    t.run(STEP * 5, ["again", "named"])
     with capsys.disabled():
         print(" %d faults" % t.faults, end="")
     service.stop()

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For LD_PRELOAD: the k-th call that can fail does, once or from then on, or
- * each with some odds.
+ * each with some odds.  A write can fail in two ways, each counted: wholly, and
+ * by writing only half.
  *
  * The file that NTH names is mapped as a struct control, which whoever tests
  * writes: so counting begins and ends when it says, not at the program's start.
  * Functions are those that the program, libfcgi, libcurl and the C library's
  * own parts call by name; with NTH_KEEPS_MALLOC (a sanitizer's build) memory
- * is left alone.
+ * is left alone.  So is epoll: the kernel has no reason to fail what is asked
+ * of it here, and without it nobody can be accepted any more.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -38,6 +41,7 @@ struct control {
 	atomic_long failed;  /* how many did */
 	char name[40];       /* of the first that did */
 	atomic_long odds;    /* of any to fail, in a million */
+	atomic_long named;   /* are there no nameless files? */
 };
 
 static struct control none, *control = &none;
@@ -98,9 +102,11 @@ find(void **function, const char *name)
 	X(int, -1, EIO, fstatvfs, (int a, struct statvfs *b), (a, b)) \
 	X(int, -1, EIO, futimens, (int a, const struct timespec b[2]), (a, b)) \
 	X(int, -1, ENOSPC, linkat, (int a, const char *b, int c, const char *d, int e), (a, b, c, d, e)) \
+	X(int, -1, EIO, unlinkat, (int a, const char *b, int c), (a, b, c)) \
+	X(int, -1, EIO, faccessat, (int a, const char *b, int c, int d), (a, b, c, d)) \
+	X(int, -1, ENOLCK, flock, (int a, int b), (a, b)) \
 	X(int, -1, ENOSPC, mkdirat, (int a, const char *b, mode_t c), (a, b, c)) \
 	X(ssize_t, -1, EIO, read, (int a, void *b, size_t c), (a, b, c)) \
-	X(ssize_t, -1, ENOSPC, write, (int a, const void *b, size_t c), (a, b, c)) \
 	X(ssize_t, -1, EIO, writev, (int a, const struct iovec *b, int c), (a, b, c)) \
 	X(int, -1, EMFILE, socket, (int a, int b, int c), (a, b, c)) \
 	X(int, -1, EMFILE, socketpair, (int a, int b, int c, int d[2]), (a, b, c, d)) \
@@ -134,6 +140,19 @@ find(void **function, const char *name)
 CALLS(X)
 #undef X
 
+static ssize_t (*real_write)(int, const void *, size_t);
+
+EXPORT ssize_t
+write(int fd, const void *bytes, size_t len)
+{
+	find((void **)&real_write, "write");
+	if (hit("write", ENOSPC))
+		return -1;
+	if (len > 1 && hit("half a write", errno))
+		len /= 2;
+	return real_write(fd, bytes, len);
+}
+
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
 
@@ -160,8 +179,28 @@ openat(int folder, const char *path, int flags, ...)
 	mode = va_arg(ap, mode_t);
 	va_end(ap);
 	find((void **)&real_openat, "openat");
+	if ((flags & O_TMPFILE) == O_TMPFILE &&
+	    atomic_load(&control->named) != 0) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return hit("openat", EMFILE) ? -1
 				     : real_openat(folder, path, flags, mode);
+}
+
+static int (*real_fcntl)(int, int, ...);
+
+EXPORT int
+fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *what; /* or a number, which takes no more room */
+
+	va_start(ap, cmd);
+	what = va_arg(ap, void *);
+	va_end(ap);
+	find((void **)&real_fcntl, "fcntl");
+	return hit("fcntl", EINVAL) ? -1 : real_fcntl(fd, cmd, what);
 }
 
 #ifndef NTH_KEEPS_MALLOC
@@ -199,8 +238,10 @@ map(void)
 	find((void **)&real_##name, #name);
 	CALLS(X)
 #undef X
+	find((void **)&real_write, "write");
 	find((void **)&real_open, "open");
 	find((void **)&real_openat, "openat");
+	find((void **)&real_fcntl, "fcntl");
 	if (path == NULL)
 		return;
 	fd = real_open(path, O_RDWR | O_CLOEXEC);

@@ -7,6 +7,7 @@ The request goes straight to the FastCGI socket; what fails is chosen by nth.c.
 """
 
 import hashlib
+import itertools
 import json
 import mmap
 import os
@@ -26,6 +27,9 @@ from service import SOCKET, STORE, images, until
 NTH = os.path.join(service_module.BUILD, "nth.so")
 TARGET = "/d/cpu-load/cpu-load?orgId=1&viewPanel=5&var-manner=close"
 SECONDS = 20
+# What is stored: a new image, one that is there already, and a new one where
+# the file system knows no nameless files.
+WAYS = "new", "again", "named"
 STATUSES = {200, 400, 401, 413, 500, 502, 503, 504, 507}
 
 
@@ -39,8 +43,9 @@ class Control:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 128)
 
-    def arm(self, fail, forever, odds=0):
-        self.map[:88] = struct.pack("5q40xq", 0, fail, forever, 0, 0, odds)
+    def arm(self, fail, forever, odds=0, named=False):
+        self.map[:96] = struct.pack("5q40xqq", 0, fail, forever, 0, 0, odds,
+                                    named)
         self.map[:8] = struct.pack("q", 1)
 
     def disarm(self):
@@ -135,7 +140,7 @@ def start_with_faults(service, **settings):
     control = Control(os.path.join(service.dir, "nth"))
     preload = shutil.copy(NTH, service.dir)
     service.stop()
-    service.start(answer_seconds=5, environment={
+    service.start(answer_seconds=3, environment={
         "LD_PRELOAD": preload,
         "NTH": os.path.join(service.dir, "nth"),
         "ASAN_OPTIONS": "verify_asan_link_order=0"}, **settings)
@@ -173,25 +178,29 @@ class Torture:
         if self.control.name() == "accept4":
             self.control.disarm()
 
-    def one(self, k, forever):
+    def one(self, way, k, forever):
         """False when there is no k-th call any more."""
         self.forget()
-        self.control.arm(k, forever)
+        if way == "again":
+            assert judge(ask(self.request)) == 200
+        self.control.arm(k, forever, named=way == "named")
         try:
             status = judge(ask(self.request, self.stalled))
         except Exception as e:
-            raise AssertionError("%s call %d, %s" % (
-                self.control.name(), k, forever)) from e
+            raise AssertionError("%s, %s call %d, %s" % (
+                way, self.control.name(), k, forever)) from e
         finally:
             failed, name = self.control.disarm()
-        what = "%s call %d%s: %s" % (name, k, " and on" if forever else "",
-                                     status)
+        what = "%s, %s call %d%s: %s" % (
+            way, name, k, " and on" if forever else "", status)
         for path in images():
             with open(os.path.join(STORE, path), "rb") as f:
                 digest = hashlib.sha256(f.read()).hexdigest()
             assert digest in path, what + ": a file that is not whole"
         partial = os.path.join(STORE, ".partial")
-        assert not os.path.isdir(partial) or os.listdir(partial) == [], what
+        # one that cannot be removed is swept when it is old
+        assert not os.path.isdir(partial) or os.listdir(partial) == [] or \
+            way == "named" and (forever or name == "unlinkat"), what
         self.forget()
         assert self.service.process.poll() is None, what
         assert judge(ask(self.request)) == 200, what
@@ -202,14 +211,14 @@ class Torture:
         self.seen[name][status] += 1
         return failed > 0
 
-    def run(self, step=1):
-        for forever in (False, True):
+    def run(self, step=1, ways=WAYS):
+        for way, forever in itertools.product(ways, (False, True)):
             self.memory = rss_kib(self.service)
             k = 1
-            while self.one(k, forever):
+            while self.one(way, k, forever):
                 k += step
-            print("%d calls that can fail, %s: each failed in turn" % (
-                k, "from then on" if forever else "once"))
+            print("%s: %d calls that can fail, %s: each failed in turn" % (
+                way, k, "from then on" if forever else "once"))
         # a sanitizer keeps what was freed for a while
         assert service_module.sanitized() or \
             rss_kib(self.service) < self.memory + 1024, "memory is not given back"
