@@ -779,8 +779,9 @@ judge_end(enum http_end end, struct problem *p)
 		[HTTP_NO_CONNECTION] = { OUTCOME_UPSTREAM,
 		    "Grafana cannot be reached. See whether it runs." },
 		[HTTP_BAD_TLS] = { OUTCOME_UPSTREAM,
-		    "Grafana's certificate or TLS is not as it should be. Ask "
-		    "whoever runs this service to look at tls_ca_file." },
+		    "Grafana's certificate or TLS is not as it should be: it "
+		    "has expired, is for another name, or is signed by "
+		    "somebody that tls_ca_file does not name." },
 		[HTTP_BROKEN] = { OUTCOME_UPSTREAM,
 		    "The connection to Grafana broke before its answer was "
 		    "whole. Try again; else look at Grafana's log." },
