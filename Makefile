@@ -94,7 +94,7 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(SRC)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(DECODERS)
 
-$(STANDIN): CPPFLAGS += $(shell pkg-config --cflags cairo fontconfig)
+$(STANDIN): override CPPFLAGS += $(shell pkg-config --cflags cairo fontconfig)
 $(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(shell pkg-config --libs cairo fontconfig libdeflate libcrypto) -lm
@@ -119,19 +119,18 @@ deps-test:
 check: $(UNITS) $(REPLAYS) $(BENCHES) $(BUILD)/grafana-images
 	BUILD=$(BUILD) prove --timer $(UNITS) $(REPLAYS) $(if $(SAN),,$(LINTS))
 
-# The stand-in is never sanitized: it must keep up with what is.
+# The stand-in is never sanitized, nor slowed down otherwise: it must keep up.
+PLAIN    := $(MAKE) SAN= BUILD=build CFLAGS='-O2 -g' CPPFLAGS= LDFLAGS=
 e2e: $(BUILD)/grafana-images $(BUILD)/nth.so
-	$(MAKE) SAN= BUILD=build build/grafana-standin build/bench/load
+	$(PLAIN) build/grafana-standin build/bench/load
 	BUILD=$(BUILD) tests/e2e/private $(PYTEST) -p no:cacheprovider -q $(or $(E2E),tests/e2e)
 
-# The script for hubot, by itself
 hubot:
 	$(PYTEST) -p no:cacheprovider -q tests/hubot
 
 torture soak: $(BUILD)/grafana-images $(BUILD)/nth.so
-	$(MAKE) SAN= BUILD=build build/grafana-standin
-	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/$@.py \
-	  $(if $(filter soak,$@),$(SECONDS))
+	$(PLAIN) build/grafana-standin
+	BUILD=$(BUILD) tests/e2e/private $(firstword $(PYTEST)) -B tests/faults/$@.py $(if $(filter soak,$@),$(SECONDS))
 
 # Confined, nobody could write down what ran: the sandbox is left out, as in a
 # sanitizer's build.
