@@ -654,7 +654,10 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 
 	if (left <= 0)
 		return HTTP_SLOW;
-	SET(CURLOPT_BUFFERSIZE, t->few ? ROOM_OF_FEW : ROOM_OF_ALL);
+	/* refused after a name that could not be looked up, when a buffer is
+	 * still there: then it is used again */
+	curl_easy_setopt(
+	    e, CURLOPT_BUFFERSIZE, t->few ? ROOM_OF_FEW : ROOM_OF_ALL);
 	SET(CURLOPT_TIMEOUT_MS, (long)left);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(left, h->connect_ms));
 	SET(CURLOPT_OPENSOCKETDATA, t);

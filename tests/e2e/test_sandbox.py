@@ -169,7 +169,7 @@ def test_a_replaced_resolv_conf_is_read(service, post, grafana, resolver):
     url = "http://moved.test:%d" % grafana.port
     replace("/etc/resolv.conf", "nameserver 127.0.0.78\n"
             "options timeout:1 attempts:1\n")
-    service.start(grafana=url)
+    service.start(grafana=url, workers=1)
     assert post(url + PANEL).json["outcome"] in ("upstream", "slow")
     replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
     assert post(url + PANEL).status == 200
