@@ -3,12 +3,9 @@
 What it forbids is in tests/unit/test_sandbox.c.
 """
 
-import http.client
-import http.server
 import os
 import re
 import socket
-import ssl
 import subprocess
 import threading
 
@@ -16,6 +13,7 @@ import pytest
 
 from conftest import PANEL, TOKEN
 from service import BUILD, PROGRAM, SOCKET, STORE, images, sanitized, until
+from tls import tls
 
 pytestmark = pytest.mark.skipif(
     sanitized() or os.path.basename(BUILD) == "coverage",
@@ -46,56 +44,10 @@ def test_off_means_not_confined(service, post):
     until(lambda: "sandbox off" in service.text(True), "it says so")
 
 
-class Front(http.server.BaseHTTPRequestHandler):
-    """TLS in front of the stand-in."""
-
-    def do_GET(self):
-        c = http.client.HTTPConnection("127.0.0.1", self.server.behind)
-        c.request("GET", self.path, headers=dict(self.headers))
-        answer = c.getresponse()
-        body = answer.read()
-        self.send_response(answer.status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        c.close()
-
-    def log_message(self, *_):
-        pass
-
-
-class Quiet(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_):
-        pass  # who does not trust us hangs up
-
-
 @pytest.fixture(scope="module")
 def https(grafana, tmp_path_factory):
-    """Its address, and a file to trust it by."""
-    where = tmp_path_factory.mktemp("tls")
-    os.chmod(where, 0o755)
-    os.chmod(where.parent, 0o755)
-    cert, key = where / "cert.pem", where / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-         "/CN=secure.test", "-addext", "subjectAltName=DNS:secure.test",
-         "-keyout", key, "-out", cert], check=True, capture_output=True)
-    ca = "/etc/ca.pem"
-    with open(ca, "wb") as f:
-        f.write(cert.read_bytes())
-    server = Quiet(("127.0.0.1", 0), Front)
-    server.behind = grafana.port
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with open("/etc/hosts", "a") as f:
-        f.write("127.0.0.1 secure.test\n")
-    yield "https://secure.test:%d" % server.server_port, ca
-    server.shutdown()
-    server.server_close()
+    with tls(grafana, tmp_path_factory.mktemp("tls")) as served:
+        yield served
 
 
 def test_panels_are_saved_over_https_and_by_name(

@@ -10,7 +10,7 @@ import pytest
 import memory
 from conftest import PANEL, TOKEN
 from service import sanitized, until, user_of_its_own
-from test_upstream import tls
+from tls import tls
 
 pytestmark = pytest.mark.skipif(
     sanitized() or os.geteuid() != 0,
