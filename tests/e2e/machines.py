@@ -80,7 +80,19 @@ class Machine(webservers.Nginx):
         """The whole machine is away."""
         self.kill_responder()
         self._end(signal.SIGKILL)
+        # its workers are not ours to wait for: until the last one has ended,
+        # connections are made that nobody will answer
+        until(self.refuses, "nothing listens at %s" % self.address)
         self._forget()
+
+    def refuses(self):
+        try:
+            self.connect().close()
+            return False
+        except ConnectionRefusedError:
+            return True
+        except ConnectionResetError:
+            return False
 
     def said(self):
         with open(self.responder_log) as f:
