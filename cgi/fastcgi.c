@@ -12,6 +12,7 @@
  */
 #include "gateway.h"
 
+#include "intake.h"
 #include "log.h"
 #include "notify.h"
 #include "peers.h"
@@ -36,10 +37,9 @@
 #include <unistd.h>
 
 #define LISTENER        0
-#define SILENCE_SECONDS 5 /* a peer that stops in the middle is given up */
-#define DRAIN_MAX       1048576 /* bytes of a body that nobody wants */
-#define OUT_OF_FILES_MS 50      /* until the next look after EMFILE */
-#define FILES_FOR_ALL   64      /* descriptors that no worker holds */
+#define SILENCE_SECONDS 5  /* a peer that stops in the middle is given up */
+#define OUT_OF_FILES_MS 50 /* until the next look after EMFILE */
+#define FILES_FOR_ALL   64 /* descriptors that no worker holds */
 #define WARN_EVERY_MS   60000
 
 /* A sanitizer's frames are larger. */
@@ -155,34 +155,17 @@ read_piece(char *piece, int room, FCGX_Stream *in)
  * One request
  */
 
-/* Read the body, and what is more than "max" away, so that the server can
- * finish sending before it reads our answer. */
 static void
-read_body(struct body *body, struct buf *b, size_t max,
-    const struct caller *caller, FCGX_Stream *in)
+read_body(struct intake *in, FCGX_Stream *from)
 {
-	size_t drained = 0;
 	char piece[2048];
 	int n;
 
-	while ((n = read_piece(piece, sizeof(piece), in)) > 0) {
-		if (body->over || (size_t)n > max - b->len) {
-			body->over = true;
-			drained += (size_t)n;
-			if (drained > DRAIN_MAX)
-				break;
-		} else if (!buf_add(b, piece, (size_t)n)) {
-			body->no_memory = true;
-			break;
-		}
-		body->late = caller_left_ms(caller) <= 0;
-		if (body->late)
-			break;
-	}
-	body->no_memory = body->no_memory || n < 0;
-	body->broken = FCGX_GetError(in) != 0;
-	body->bytes = buf_str(b);
-	body->len = b->len;
+	do
+		n = read_piece(piece, sizeof(piece), from);
+	while (n > 0 && intake_take(in, piece, (size_t)n));
+	in->body.no_memory = in->body.no_memory || n < 0;
+	in->body.broken = FCGX_GetError(from) != 0;
 	explicit_bzero(piece, sizeof(piece));
 }
 
@@ -190,20 +173,20 @@ static void
 answer(const struct responder *r, struct http *http,
     const struct caller *caller, FCGX_Request *request)
 {
-	size_t max = service_body_max(r->service, request->envp);
-	struct body body = { 0 };
-	struct buf bytes, reply;
+	struct intake in;
+	struct buf reply;
 
-	buf_init(&bytes, max);
+	intake_init(&in, service_body_max(r->service, request->envp), caller);
 	buf_init(&reply, REPLY_MAX);
-	read_body(&body, &bytes, max, caller, request->in);
-	service_answer(r->service, http, caller, request->envp, &body, &reply);
+	read_body(&in, request->in);
+	service_answer(
+	    r->service, http, caller, request->envp, &in.body, &reply);
 	if (reply.failed)
 		FCGX_PutStr(reply_last_word, (int)strlen(reply_last_word),
 		    request->out);
 	else
 		FCGX_PutStr(reply.bytes, (int)reply.len, request->out);
-	buf_free(&bytes);
+	intake_free(&in);
 	buf_free(&reply);
 }
 

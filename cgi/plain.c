@@ -4,11 +4,11 @@
  */
 #include "gateway.h"
 
+#include "intake.h"
 #include "reply.h"
 #include "request.h"
+#include "stream.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -16,24 +16,12 @@
 
 extern char **environ;
 
-#define DRAIN_MAX  1048576 /* bytes of a body that nobody wants */
-#define SILENCE_MS 4000    /* a server that stops in the middle is given up */
+#define SILENCE_MS 4000 /* a server that stops in the middle is given up */
 
 static bool
-write_whole(const char *bytes, size_t len)
+send_reply(const char *bytes, size_t len)
 {
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(STDOUT_FILENO, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return true;
+	return stream_write(STDOUT_FILENO, bytes, len, now_ms() + SILENCE_MS);
 }
 
 /*
@@ -54,44 +42,22 @@ announced(void)
 	return strtoull(length, NULL, 10);
 }
 
-/* Read the body, and what is more than "max" away: a server that finds its
- * pipe closed may cut our answer off. */
 static void
-read_body(
-    struct body *body, struct buf *b, size_t max, const struct caller *caller)
+read_body(struct intake *in)
 {
-	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	size_t left = announced();
-	size_t drained = 0;
 	char piece[8192];
 	ssize_t n;
 
-	while (left > 0 && drained <= DRAIN_MAX && !body->no_memory) {
-		body->late = caller_left_ms(caller) <= 0;
-		if (body->late)
+	while (left > 0) {
+		n = stream_read(STDIN_FILENO, piece,
+		    left < sizeof(piece) ? left : sizeof(piece),
+		    now_ms() + SILENCE_MS);
+		in->body.broken = n < 0;
+		if (n <= 0 || !intake_take(in, piece, (size_t)n))
 			break;
-		if (poll(&p, 1, SILENCE_MS) <= 0) {
-			body->broken = true;
-			break;
-		}
-		n = read(STDIN_FILENO, piece,
-		    left < sizeof(piece) ? left : sizeof(piece));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			body->broken = n < 0;
-			break;
-		}
 		left -= left == SIZE_MAX ? 0 : (size_t)n;
-		if (body->over)
-			drained += (size_t)n;
-		else if ((size_t)n > max - b->len)
-			body->over = true;
-		else if (!buf_add(b, piece, (size_t)n))
-			body->no_memory = true;
 	}
-	body->bytes = buf_str(b);
-	body->len = b->len;
 }
 
 int
@@ -101,24 +67,23 @@ plain_serve(struct service *service, const struct settings *settings)
 	 * goes away differs: it ends us if it wants to */
 	struct caller caller = caller_from_now(-1, settings->answer_seconds);
 	struct http *http = http_open(settings);
-	size_t max = service_body_max(service, environ);
-	struct body body = { 0 };
-	struct buf bytes, reply;
+	struct intake in;
+	struct buf reply;
 	bool ok = false;
 
 	if (http == NULL) {
 		plain_refuse();
 		return EX_OSERR;
 	}
-	buf_init(&bytes, max);
+	intake_init(&in, service_body_max(service, environ), &caller);
 	buf_init(&reply, REPLY_MAX);
-	read_body(&body, &bytes, max, &caller);
-	service_answer(service, http, &caller, environ, &body, &reply);
+	read_body(&in);
+	service_answer(service, http, &caller, environ, &in.body, &reply);
 	if (reply.failed)
 		plain_refuse();
 	else
-		ok = write_whole(reply.bytes, reply.len);
-	buf_free(&bytes);
+		ok = send_reply(reply.bytes, reply.len);
+	intake_free(&in);
 	buf_free(&reply);
 	http_close(http);
 	return ok ? EX_OK : EX_IOERR;
@@ -137,8 +102,8 @@ plain_refuse(void)
 	buf_init(&reply, REPLY_MAX);
 	reply_refused(&reply, &refusal);
 	if (reply.failed)
-		(void)!write_whole(reply_last_word, strlen(reply_last_word));
+		(void)!send_reply(reply_last_word, strlen(reply_last_word));
 	else
-		(void)!write_whole(reply.bytes, reply.len);
+		(void)!send_reply(reply.bytes, reply.len);
 	buf_free(&reply);
 }
