@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * S3's API, as far as keeping an image needs it: one PUT.
+ * S3's API, as far as keeping an image needs it: objects are put, got, looked
+ * for and removed, each with one request.
  *
- * Amazon S3 API Reference, "Error Responses" and "PutObject"; the codes that
- * only others use are marked.
+ * Amazon S3 API Reference, "Error Responses", "PutObject", "GetObject",
+ * "HeadObject" and "DeleteObject"; the codes that only others use are marked.
  */
 #include "bucket.h"
 
@@ -444,6 +445,19 @@ struct errand {
 	int64_t until_ms; /* on now_ms()'s clock */
 };
 
+static struct errand
+make_errand(struct bucket *b, const char *method, const char *key,
+    struct http *http, int64_t left_ms)
+{
+	return (struct errand){
+		.bucket = b,
+		.method = method,
+		.key = key,
+		.http = http,
+		.until_ms = now_ms() + left_ms,
+	};
+}
+
 /* An errand's request, made anew for each try: the time is in it. */
 struct letter {
 	struct buf target;
@@ -635,14 +649,10 @@ enum outcome
 bucket_put(struct bucket *b, const char *key, const struct buf *image,
     struct http *http, int64_t left_ms, struct problem *p)
 {
-	const struct errand e = { .bucket = b,
-		.method = "PUT",
-		.key = key,
-		.body = image,
-		.http = http,
-		.until_ms = now_ms() + left_ms };
+	struct errand e = make_errand(b, "PUT", key, http, left_ms);
 	int status;
 
+	e.body = image;
 	return send_image(&e, &status, p);
 }
 
@@ -671,17 +681,13 @@ enum outcome
 bucket_put_new(struct bucket *b, const char *key, const struct buf *image,
     struct http *http, int64_t left_ms, struct problem *p)
 {
-	const struct errand e = { .bucket = b,
-		.method = "PUT",
-		.key = key,
-		.body = image,
-		.only_new = true,
-		.http = http,
-		.until_ms = now_ms() + left_ms };
+	struct errand e = make_errand(b, "PUT", key, http, left_ms);
 	enum outcome o;
 	int status;
 	bool same;
 
+	e.body = image;
+	e.only_new = true;
 	o = send_image(&e, &status, p);
 	if (status != 412)
 		return o;
@@ -697,11 +703,7 @@ bucket_has(
     struct bucket *b, const char *key, struct http *http, int64_t left_ms)
 {
 	int64_t most_ms = left_ms < HAS_MS ? left_ms : HAS_MS;
-	const struct errand e = { .bucket = b,
-		.method = "HEAD",
-		.key = key,
-		.http = http,
-		.until_ms = now_ms() + most_ms };
+	const struct errand e = make_errand(b, "HEAD", key, http, most_ms);
 	struct http_answer answer;
 	struct problem p;
 	bool again, has;
@@ -717,11 +719,7 @@ enum outcome
 bucket_remove(struct bucket *b, const char *key, struct http *http,
     int64_t left_ms, struct problem *p)
 {
-	const struct errand e = { .bucket = b,
-		.method = "DELETE",
-		.key = key,
-		.http = http,
-		.until_ms = now_ms() + left_ms };
+	const struct errand e = make_errand(b, "DELETE", key, http, left_ms);
 	struct http_answer answer;
 	enum outcome o = send_order(&e, ANSWER_MAX, &answer, p);
 
@@ -739,11 +737,7 @@ bucket_try(struct bucket *b, const char **step, struct http *http,
 	struct problem after = { 0 };
 	enum outcome o, removed;
 	bool same;
-	struct errand e = { .bucket = b,
-		.method = "PUT",
-		.key = PROBE_KEY,
-		.http = http,
-		.until_ms = now_ms() + left_ms };
+	struct errand e = make_errand(b, "PUT", PROBE_KEY, http, left_ms);
 	struct buf bytes;
 
 	buf_init(&bytes, 128);

@@ -12,10 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#define CHAINS 1024
-#define LOOK_MS                                                                \
-	1000 /* how often who waits looks whether its caller has gone          \
-	      */
+#define CHAINS  1024
+#define LOOK_MS 1000 /* how often who waits looks for its caller */
 
 enum state { FLYING, LANDED, DROPPED };
 
