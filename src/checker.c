@@ -77,8 +77,9 @@ give_back(struct checker *c, struct png_scratch *s)
 {
 	pthread_mutex_lock(&c->lock);
 	c->idle[c->idle_count++] = s;
-	pthread_cond_signal(&c->freed);
 	pthread_mutex_unlock(&c->lock);
+	/* after that: who is woken at once would only wait for the lock */
+	pthread_cond_signal(&c->freed);
 }
 
 enum outcome
