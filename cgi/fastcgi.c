@@ -12,6 +12,7 @@
  */
 #include "gateway.h"
 
+#include "clock.h"
 #include "intake.h"
 #include "log.h"
 #include "notify.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
-#include "caller.h"
+#include "clock.h"
 #include "http.h"
 #include "stream.h"
 

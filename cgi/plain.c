@@ -4,6 +4,7 @@
  */
 #include "gateway.h"
 
+#include "clock.h"
 #include "intake.h"
 #include "reply.h"
 #include "request.h"

@@ -8,7 +8,7 @@
  */
 #include "commands.h"
 
-#include "caller.h"
+#include "clock.h"
 #include "folder.h"
 #include "name.h"
 #include "retention.h"

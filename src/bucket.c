@@ -8,7 +8,7 @@
  */
 #include "bucket.h"
 
-#include "caller.h"
+#include "clock.h"
 #include "digest.h"
 #include "sign.h"
 

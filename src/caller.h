@@ -14,9 +14,6 @@ struct caller {
 	int64_t deadline_ms; /* when the answer must be there */
 };
 
-/* Milliseconds of a clock that only goes forward. */
-int64_t now_ms(void);
-
 /* A caller from now on, with that many seconds. */
 struct caller caller_from_now(int fd, int64_t seconds);
 

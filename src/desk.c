@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "desk.h"
 
-#include "caller.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct desk {
 	pthread_mutex_t lock; /* guards all below */
@@ -18,16 +17,12 @@ struct desk *
 desk_open(int places)
 {
 	struct desk *d = calloc(1, sizeof(*d));
-	pthread_condattr_t attributes;
 
 	if (d == NULL)
 		return NULL;
 	d->free = places;
 	pthread_mutex_init(&d->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->left, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&d->left, NULL);
 	return d;
 }
 
@@ -47,13 +42,10 @@ wait_for_place(struct desk *d, const struct desk_place *p, int64_t since_ms)
 {
 	int64_t until =
 	    DESK_WAIT_MS + (since_ms > d->left_ms ? since_ms : d->left_ms);
-	struct timespec t;
 
 	if (until > p->deadline_ms)
 		until = p->deadline_ms;
-	t.tv_sec = until / 1000;
-	t.tv_nsec = until % 1000 * 1000000;
-	return pthread_cond_timedwait(&d->left, &d->lock, &t) == 0;
+	return clock_wait(&d->left, &d->lock, until);
 }
 
 void

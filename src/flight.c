@@ -5,12 +5,12 @@
  */
 #include "flight.h"
 
-#include <errno.h>
+#include "clock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CHAINS  1024
 #define LOOK_MS 1000 /* how often who waits looks for its caller */
@@ -110,15 +110,11 @@ begin(struct flight *f, const unsigned char key[FLIGHT_KEY_BYTES])
 {
 	struct journey *j = calloc(1, sizeof(*j) + f->result_bytes);
 	struct journey **chain = chain_of(f, key);
-	pthread_condattr_t attributes;
 
 	if (j == NULL)
 		return NULL;
 	memcpy(j->key, key, FLIGHT_KEY_BYTES);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&j->landed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&j->landed, NULL);
 	j->flight = f;
 	j->users = 2; /* the leader, and the chain */
 	j->next = *chain;
@@ -151,13 +147,10 @@ static void
 wait_a_moment(struct flight *f, struct journey *j, const struct caller *c)
 {
 	int64_t until = now_ms() + LOOK_MS;
-	struct timespec t;
 
 	if (until > c->deadline_ms)
 		until = c->deadline_ms;
-	t.tv_sec = until / 1000;
-	t.tv_nsec = until % 1000 * 1000000;
-	pthread_cond_timedwait(&j->landed, &f->lock, &t);
+	clock_wait(&j->landed, &f->lock, until);
 }
 
 /* Wait for somebody else's; LANDED_OWN: it is of no use to us, try ourselves.

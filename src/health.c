@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health.h"
 
-#include "caller.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  */
 #include "http.h"
 
-#include "caller.h"
+#include "clock.h"
 #include "version.h"
 
 #include <arpa/inet.h>

@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "checker.h"
+#include "clock.h"
 #include "desk.h"
 #include "render.h"
 #include "turns.h"

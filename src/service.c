@@ -5,6 +5,7 @@
  */
 #include "service.h"
 
+#include "clock.h"
 #include "flight.h"
 #include "health.h"
 #include "log.h"

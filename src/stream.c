@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream.h"
 
-#include "caller.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "turns.h"
 
+#include "clock.h"
+
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define LOOK_MS              500 /* how often who waits looks whether it is wanted */
 #define HOLD_MS              500 /* after the first busy answer; doubled by the next */
@@ -170,15 +171,12 @@ static void
 wait_a_moment(struct turns *t, struct waiter *w)
 {
 	int64_t now = now_ms(), until = now + LOOK_MS;
-	struct timespec ts;
 
 	if (until > w->request->until_ms)
 		until = w->request->until_ms;
 	if (t->held_until_ms > now && until > t->held_until_ms)
 		until = t->held_until_ms;
-	ts.tv_sec = until / 1000;
-	ts.tv_nsec = until % 1000 * 1000000;
-	pthread_cond_timedwait(&w->called, &t->lock, &ts);
+	clock_wait(&w->called, &t->lock, until);
 }
 
 /* Wait until admitted, or say why not. */
@@ -215,13 +213,9 @@ enum turn
 turns_take(struct turns *t, struct turn_request *r)
 {
 	struct waiter w = { .request = r };
-	pthread_condattr_t attributes;
 	enum turn turn;
 
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&w.called, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&w.called, NULL);
 	pthread_mutex_lock(&t->lock);
 	stand_in_line(t, &w);
 	turn = wait_for_turn(t, &w);

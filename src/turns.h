@@ -5,8 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "caller.h"
-
 /*
  * Turns to render, of one Grafana: so many at one time, first come first
  * served.

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "caller.h"
+#include "clock.h"
 #include "tap.h"
 
 static void *

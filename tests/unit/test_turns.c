@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Turns to render: first come first served, and nobody takes them all. */
+#include "clock.h"
 #include "tap.h"
 #include "turns.h"
 
