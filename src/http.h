@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "buf.h"
 #include "origin.h"
@@ -97,7 +96,7 @@ enum http_end {
 	HTTP_GONE,  /* nobody waits any more */
 	HTTP_TOO_BIG,
 	HTTP_NO_MEMORY,
-	HTTP_BAD_ADDRESS, /* see http_address_allowed() */
+	HTTP_BAD_ADDRESS, /* see address_allowed() */
 	HTTP_FLOODED,     /* with header lines */
 	HTTP_NO_NAME,     /* it cannot be looked up */
 	HTTP_NO_CONNECTION,
@@ -125,13 +124,5 @@ struct http_order {
  */
 enum http_end http_send(struct http *, const struct http_order *,
     struct http_answer *, struct problem *);
-
-/*
- * May a connection to that address be made?  Loopback, private and public
- * addresses: yes.  Those that no Grafana and no object store has (this network,
- * link-local and so the metadata services of clouds, multicast, reserved, and
- * all of these inside IPv6's embedded forms): no.
- */
-bool http_address_allowed(const struct sockaddr *);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vectors are in addresses.tsv: one row, one promise. */
-#include "http.h"
+#include "address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,9 +18,9 @@ allowed(const char *address, bool *is_one)
 
 	*is_one = true;
 	if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-		return http_address_allowed((const struct sockaddr *)&v4);
+		return address_allowed((const struct sockaddr *)&v4);
 	if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-		return http_address_allowed((const struct sockaddr *)&v6);
+		return address_allowed((const struct sockaddr *)&v6);
 	*is_one = false;
 	return false;
 }
@@ -56,9 +56,9 @@ main(void)
 		check(rows >= 60);
 	}
 	test ("never: an address of another family") {
-		check(!http_address_allowed(&other));
+		check(!address_allowed(&other));
 		other.sa_family = AF_UNSPEC;
-		check(!http_address_allowed(&other));
+		check(!address_allowed(&other));
 	}
 	return tap_done();
 }
