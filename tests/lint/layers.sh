@@ -4,8 +4,7 @@ cd "$(dirname "$0")/../.." || exit 99
 exec awk '
 FNR == NR {
 	if ($1 ~ /^[0-9]+$/)
-		for (i = 2; i <= NF; i++)
-			rank[$i] = $1
+		rank[$2] = $1
 	if ($1 == "uses") {
 		limited[$2] = 1
 		for (i = 3; i <= NF; i++)
