@@ -5,6 +5,8 @@ what a caller is told when nobody is behind the socket. In the second half the
 program is behind them, as a responder or started by the server itself.
 """
 
+import base64
+import contextlib
 import json
 import os
 import re
@@ -499,35 +501,73 @@ def htpasswd(path):
             .rsplit("$", 1)[1])
 
 
-@pytest.mark.parametrize("cls, lines", [
-    pytest.param(c, lines, marks=[] if c.available() else pytest.mark.skip, id=c.name)
-    for c, lines in [
-        (webservers.Nginx, ["auth_basic ", "auth_basic_user_file "]),
-        (webservers.Lighttpd, ["auth.", "                         \"require\""]),
-    ] + [(c, ["Require valid-user", "AuthType", "AuthName", "AuthUserFile"])
-         for c in (webservers.ApacheProxyFcgi, webservers.ApacheFcgid,
-                   webservers.ApacheCgid)]])
-def test_a_password_for_uploads_has_only_to_be_uncommented(cls, lines):
-    snippet = cls.installed[-1] if cls is webservers.Nginx else cls.installed[0]
-    path = os.path.dirname(cls.allow_file) + "/grafana-images.htpasswd"
+APACHES = [webservers.ApacheProxyFcgi, webservers.ApacheFcgid, webservers.ApacheCgid]
+PASSWORD = {
+    webservers.Nginx: ["auth_basic ", "auth_basic_user_file "],
+    webservers.Lighttpd: ["auth.", "                         \"require\""],
+    webservers.Caddy: ["@grafana_images_password ", "basicauth ", "  grafana ", "}"],
+    **{c: ["Require valid-user", "AuthType", "AuthName", "AuthUserFile"]
+       for c in APACHES}}
+# Without these the list is asked, too.
+ALONE = {webservers.Nginx: ["satisfy any;"],
+         webservers.Lighttpd: ["url.access-deny = ()"],
+         webservers.Caddy: ["not path /grafana-images/*.png"],
+         **{c: [] for c in APACHES}}
+
+
+@contextlib.contextmanager
+def asks_for_a_password(cls, *more_lines):
+    """grafana:secret, for uploads; what is given can PUT one."""
+    folder = os.path.dirname(cls.allow_file or cls.installed[0])
+    path = folder + "/grafana-images.htpasswd"
     htpasswd(path)
-    # "grafana:secret" and "grafana:wrong"
-    right, wrong = "Z3JhZmFuYTpzZWNyZXQ=", "Z3JhZmFuYTp3cm9uZw=="
-    # Apache: the list or the password; the others: both.
-    source = STRANGER if issubclass(cls, webservers.Apache) else "127.0.0.1"
-    extra = cls.password_modules
-    with Changed(snippet, *lines), \
-            cls(program="/nonexistent/x", server_extra=extra) as server:
-        def put(credentials):
-            return server.ask("/grafana-images/a.png", "PUT", credentials, b"x",
-                              source=source)
-        for answer in (put({}), put({"Authorization": "Basic " + wrong})):
-            assert is_text_error(answer, (401,), "refused-here")
-            assert answer.headers["WWW-Authenticate"].startswith("Basic")
-        assert put({"Authorization": "Basic " + right}).body.startswith(b"down")
-        answer = server.ask("/grafana-images", "POST", body=b"{}")
-        assert answer.body.startswith(b"down")
+    changed = Changed(cls.installed[0], *PASSWORD[cls], *more_lines)
+    changed.text = changed.text.replace(
+        "$2a$14$...", "$2a$04$w7HQbs.dlMEP7gw3nO9zPui4g6XShHFlTRx0quh6jpvq15yA91F6O")
+    with changed, cls(program="/nonexistent/x",
+                      server_extra=cls.password_modules) as server:
+        def put(source, password=None, method="PUT", path="/grafana-images/a.png"):
+            credentials = {}
+            if password:
+                credentials["Authorization"] = "Basic " + base64.b64encode(
+                    b"grafana:" + password).decode()
+            return server.ask(path, method, credentials, b"x", source=source)
+        yield put
     os.unlink(path)
+
+
+def asks_who_it_is(answer):
+    assert is_text_error(answer, (401,), "refused-here")
+    return answer.headers["WWW-Authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize("cls", every([webservers.Nginx, webservers.Lighttpd,
+                                       webservers.Caddy]))
+def test_a_password_for_uploads_can_be_asked_for_beside_the_list(cls):
+    with asks_for_a_password(cls) as put:
+        for password in (None, b"wrong"):
+            assert asks_who_it_is(put("127.0.0.1", password))
+        assert put("127.0.0.1", b"secret").body.startswith(b"down")
+        assert is_text_error(put(STRANGER, b"secret"), (403,), "refused-here")
+
+
+@pytest.mark.parametrize("cls", every(PASSWORD))
+def test_a_password_lets_an_address_upload_that_is_not_on_the_list(cls):
+    with asks_for_a_password(cls, *ALONE[cls]) as put:
+        for password in (None, b"wrong"):
+            assert asks_who_it_is(put(STRANGER, password))
+        # On the list, without a password.
+        answer = put("127.0.0.1")
+        if cls in (webservers.Lighttpd, webservers.Caddy):
+            assert asks_who_it_is(answer)
+        else:
+            assert answer.body.startswith(b"down")
+        assert put(STRANGER, b"secret").body.startswith(b"down")
+        # It is for uploads: who may save a panel is the list's to say.
+        answer = put(STRANGER, b"secret", "POST", "/grafana-images")
+        assert is_text_error(answer, (403,), "refused-here")
+        answer = put("127.0.0.1", None, "POST", "/grafana-images")
+        assert answer.body.startswith(b"down")
 
 
 @pytest.mark.parametrize("cls", every(webservers.ALL))
