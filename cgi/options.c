@@ -158,9 +158,9 @@ find_token(struct options *o, const char *file)
 		return read_token_file(
 			   &o->authorization, file, o->client.deadline_ms)
 			   ? NULL
-			   : "The file of --token-file cannot be read, or "
-			     "holds "
-			     "no Grafana token and nothing else.";
+			   : "No Grafana token can be read from the file of "
+			     "--token-file. See whether it is there for you to "
+			     "read, and holds the token alone.";
 	if (token == NULL || *token == '\0')
 		return "There is no token. Put it into GRAFANA_TOKEN, or into "
 		       "a file and name that with --token-file.";

@@ -266,7 +266,9 @@ judge_silence(enum outcome o, const struct problem *p, struct buf *why)
 			      "See whether --service is the address of "
 			      "grafana-images.");
 	else
-		buf_printf(why, "The service could not be asked: %s.",
+		buf_printf(why,
+		    "The service could not be asked: %s. See whether "
+		    "--service is right, and whether it runs.",
 		    p->detail == NULL ? "there is no memory" : p->detail);
 	return EX_UNAVAILABLE;
 }

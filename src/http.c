@@ -661,7 +661,9 @@ judge_end(enum http_end end, struct problem *p)
 		[HTTP_BAD_TLS] = { OUTCOME_UPSTREAM,
 		    "Grafana's certificate or TLS is not as it should be: it "
 		    "has expired, is for another name, or is signed by "
-		    "somebody that tls_ca_file does not name." },
+		    "somebody that tls_ca_file does not name. Ask whoever "
+		    "runs this service to renew it, or to name its signer "
+		    "there." },
 		[HTTP_BROKEN] = { OUTCOME_UPSTREAM,
 		    "The connection to Grafana broke before its answer was "
 		    "whole. Try again; else look at Grafana's log." },

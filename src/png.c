@@ -771,8 +771,6 @@ pixels_check(const struct picture *pic, const uint8_t *idat,
 	return why == NULL ? OUTCOME_SAVED : fail(p, OUTCOME_NOT_A_PNG, why);
 }
 
-#define ANSWERED "Grafana answered with "
-
 /* What has come in a picture's stead? */
 static const char *
 stranger_name(const uint8_t *bytes, size_t len)
@@ -781,17 +779,17 @@ stranger_name(const uint8_t *bytes, size_t len)
 		const char *begins;
 		const char *why;
 	} strangers[] = {
-		{ "<", ANSWERED "an HTML page instead of an image." },
-		{ "{", ANSWERED "JSON instead of an image." },
-		{ "\x1f\x8b", ANSWERED "gzip bytes instead of an image." },
-		{ "%PDF", ANSWERED "a PDF file instead of a PNG image." },
-		{ "\xff\xd8\xff", ANSWERED "a JPEG instead of a PNG image." },
-		{ "GIF8", ANSWERED "a GIF instead of a PNG image." },
+		{ "<", "What came is an HTML page, not an image." },
+		{ "{", "What came is JSON, not an image." },
+		{ "\x1f\x8b", "What came is gzip bytes, not an image." },
+		{ "%PDF", "What came is a PDF file, not a PNG image." },
+		{ "\xff\xd8\xff", "What came is a JPEG, not a PNG image." },
+		{ "GIF8", "What came is a GIF, not a PNG image." },
 	};
 	size_t i, n;
 
 	if (len == 0)
-		return ANSWERED "nothing instead of an image.";
+		return "Nothing came, not an image.";
 	if (len < sizeof(signature) && memcmp(bytes, signature, len) == 0)
 		return cut_off;
 	if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {

@@ -122,30 +122,50 @@ const char reply_last_word[] =
     "internal: Something went wrong in this service. Ask whoever runs it to "
     "look at its log.\n";
 
+/* What is wrong, and what to do about it. */
+static void
+explain(struct buf *b, const struct refusal *r)
+{
+	const char *advice = outcome_advice(r->outcome);
+	bool upload = r->status == outcome_upload_status(r->outcome);
+
+	if (r->why != NULL)
+		buf_puts(b, r->why);
+	/* of these a "why" says only what is wrong */
+	if (r->why != NULL && r->outcome != OUTCOME_NOT_A_PNG &&
+	    r->outcome != OUTCOME_INTERNAL)
+		return;
+	if (r->outcome == OUTCOME_NOT_A_PNG && upload)
+		advice = "Send one whole PNG image and nothing else.";
+	buf_printf(b, "%s%s", r->why == NULL ? "" : " ", advice);
+}
+
 void
 reply_refused(struct buf *b, const struct refusal *r)
 {
 	bool json = names_json(r->accept);
-	int status = r->status;
 	const char *word = outcome_word(r->outcome);
 	const char *title = outcome_title(r->outcome);
-	const char *advice = outcome_advice(r->outcome);
+	struct buf detail;
 
-	head(b, status,
+	buf_init(&detail, REPLY_MAX);
+	explain(&detail, r);
+	head(b, r->status,
 	    json ? "application/problem+json" : "text/plain; charset=utf-8");
-	headers_for(b, status, r);
-	if (!json && r->why == NULL)
-		buf_printf(b, "\r\n%s: %s. %s\n", word, title, advice);
-	if (!json && r->why != NULL)
-		buf_printf(b, "\r\n%s: %s. %s\n", word, title, r->why);
-	if (!json)
-		return;
-	buf_puts(b, "\r\n{");
-	json_string(b, "title", title);
-	buf_printf(b, ",\"status\":%d", status);
-	json_string(b, "detail", r->why == NULL ? advice : r->why);
-	json_string(b, "outcome", word);
-	buf_puts(b, "}\n");
+	headers_for(b, r->status, r);
+	if (json) {
+		buf_puts(b, "\r\n{");
+		json_string(b, "title", title);
+		buf_printf(b, ",\"status\":%d", r->status);
+		json_string(b, "detail", buf_str(&detail));
+		json_string(b, "outcome", word);
+		buf_puts(b, "}\n");
+	} else {
+		buf_printf(
+		    b, "\r\n%s: %s. %s\n", word, title, buf_str(&detail));
+	}
+	b->failed = b->failed || detail.failed;
+	buf_free(&detail);
 }
 
 void

@@ -191,8 +191,9 @@ check_whole(char *const envp[], const struct body *body, struct problem *p)
 	if (body->no_memory)
 		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
 	if (body->late)
-		return fail(
-		    p, OUTCOME_SLOW, "The request itself came too slowly.");
+		return fail(p, OUTCOME_SLOW,
+		    "The request itself came too slowly. Send it again; else "
+		    "look at the network between.");
 	if (body->broken || !length_agrees(envp, body->len))
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body is not as long as Content-Length says. Send it "

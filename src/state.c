@@ -115,7 +115,10 @@ state_open(const struct settings *settings, FILE *complaints)
 		fprintf(complaints,
 		    "grafana-images: warning: state = %s: cannot be used: %s; "
 		    "each process keeps its own\n",
-		    path, strerrordesc_np(errno));
+		    path,
+		    errno == EINVAL
+			? "the file \"key\" in it is damaged, remove it"
+			: strerrordesc_np(errno));
 		if (getrandom(s->key, KEY_BYTES, 0) != KEY_BYTES) {
 			free(s);
 			s = NULL;

@@ -1186,22 +1186,21 @@ stranger_tests(void)
 	    "What came is not a PNG image: it does not begin like one.";
 
 	test ("what came instead of a PNG is told") {
-		check_clean("", 0,
-		    "Grafana answered with nothing instead of an image.");
+		check_clean("", 0, "Nothing came, not an image.");
 		check_clean("\n <!doctype html>", 17,
-		    "Grafana answered with an HTML page instead of an image.");
+		    "What came is an HTML page, not an image.");
 		check_clean("\xef\xbb\xbf<html>", 9,
-		    "Grafana answered with an HTML page instead of an image.");
+		    "What came is an HTML page, not an image.");
 		check_clean("{\"message\":\"\"}", 14,
-		    "Grafana answered with JSON instead of an image.");
+		    "What came is JSON, not an image.");
 		check_clean("\x1f\x8b\x08\0\0\0\0\0", 8,
-		    "Grafana answered with gzip bytes instead of an image.");
+		    "What came is gzip bytes, not an image.");
 		check_clean("%PDF-1.7\n", 9,
-		    "Grafana answered with a PDF file instead of a PNG image.");
+		    "What came is a PDF file, not a PNG image.");
 		check_clean("\xff\xd8\xff\xe0\0\x10JFIF", 10,
-		    "Grafana answered with a JPEG instead of a PNG image.");
-		check_clean("GIF89a", 6,
-		    "Grafana answered with a GIF instead of a PNG image.");
+		    "What came is a JPEG, not a PNG image.");
+		check_clean(
+		    "GIF89a", 6, "What came is a GIF, not a PNG image.");
 	}
 	test ("what is nothing of that is just no PNG") {
 		check_clean("not found", 9, other);

@@ -64,10 +64,10 @@ member(const char *name)
 }
 
 static void
-refuse(enum outcome o, const char *why, const char *accept)
+refuse_with(int status, enum outcome o, const char *why, const char *accept)
 {
 	struct refusal r = { .outcome = o,
-		.status = outcome_status(o),
+		.status = status,
 		.why = why,
 		.accept = accept,
 		.methods = "POST, PUT",
@@ -75,6 +75,12 @@ refuse(enum outcome o, const char *why, const char *accept)
 
 	buf_reset(&reply);
 	reply_refused(&reply, &r);
+}
+
+static void
+refuse(enum outcome o, const char *why, const char *accept)
+{
+	refuse_with(outcome_status(o), o, why, accept);
 }
 
 /* What every reply has. */
@@ -126,6 +132,22 @@ check_json(enum outcome o, const char *what_to_do)
 	check(strstr(body(), "\"status\":\"") == NULL);
 }
 
+/* Of these a reason says only what is wrong, and the advice follows. */
+static bool
+says_all(enum outcome o)
+{
+	return o != OUTCOME_NOT_A_PNG && o != OUTCOME_INTERNAL;
+}
+
+static const char *
+with_advice(const char *why, enum outcome o)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text), "%s %s", why, outcome_advice(o));
+	return text;
+}
+
 static void
 refusals(void)
 {
@@ -147,8 +169,14 @@ refusals(void)
 			check_json(o, outcome_advice(o));
 			refuse(o, why, "application/json");
 			check_head(o);
-			check_json(o, why);
+			check_json(o, says_all(o) ? why : with_advice(why, o));
 		}
+	}
+	test ("of a bad upload the advice is for who sent it") {
+		refuse_with(422, OUTCOME_NOT_A_PNG, why, NULL);
+		check(strstr(body(), why) != NULL);
+		check(strstr(body(), "Send one whole PNG image") != NULL);
+		check(strstr(body(), "renderer") == NULL);
 	}
 }
 
