@@ -31,10 +31,13 @@
 #define PUT_BYTES_A_MS 64    /* and so much slower may a line be, 0.5 Mbit/s */
 #define HAS_MS         2000
 #define REMEMBER_MS    30000 /* that it failed: then it is tried again */
+#define LOOK_AGAIN_MS  5000  /* whether it is there, for ?health */
+#define LOOK_MS        1000
 #define PROBE_KEY      "grafana-images-check"
 
 struct bucket {
 	struct origin origin; /* the host that is asked, without a path */
+	char *itself;         /* "/bucket" */
 	char *root;           /* "/bucket/prefix": before "/key" */
 	char *region;
 	char *id;
@@ -46,6 +49,9 @@ struct bucket {
 	 * room; 0 since one was */
 	atomic_int_least64_t failed_ms;
 	atomic_bool full;
+	/* when somebody last looked whether it is there, and what was seen */
+	atomic_int_least64_t looked_ms;
+	_Atomic(const char *) seen;
 };
 
 /*
@@ -204,10 +210,12 @@ locate(struct bucket *b, const struct settings *s, FILE *complaints)
 	if (s->s3_virtual_style)
 		ok = asprintf(&host, "%s://%s.%s", place.scheme, bucket,
 			 place.authority) >= 0 &&
+		     asprintf(&b->itself, "%s/", place.path) >= 0 &&
 		     asprintf(&b->root, "%s%s", place.path, name + len) >= 0;
 	else
 		ok = asprintf(&host, "%s://%s", place.scheme,
 			 place.authority) >= 0 &&
+		     asprintf(&b->itself, "%s/%s", place.path, bucket) >= 0 &&
 		     asprintf(&b->root, "%s/%s", place.path, name) >= 0;
 	ok = ok && origin_parse(&b->origin, host, &why);
 out:
@@ -224,6 +232,7 @@ bucket_open(const struct settings *s, FILE *complaints)
 
 	if (b == NULL)
 		return NULL;
+	atomic_init(&b->seen, "ok");
 	b->region = strdup(s->s3_region);
 	if (b->region == NULL || !locate(b, s, complaints) ||
 	    !take_key(b, s, complaints) ||
@@ -242,6 +251,7 @@ bucket_close(struct bucket *b)
 	if (b == NULL)
 		return;
 	origin_free(&b->origin);
+	free(b->itself);
 	free(b->root);
 	free(b->region);
 	free(b->host_line);
@@ -438,7 +448,7 @@ judge_end(enum http_end end, int64_t until_ms, bool *again, struct problem *p)
 struct errand {
 	struct bucket *bucket;
 	const char *method;
-	const char *key;
+	const char *key;        /* NULL: the bucket itself */
 	const struct buf *body; /* PUT's */
 	bool only_new;          /* not in the place of another */
 	struct http *http;
@@ -529,7 +539,9 @@ letter_write(struct letter *l, const struct errand *e)
 		return false;
 	digest_hex(digest, bytes);
 	sign_date(date, time(NULL));
-	if (!buf_printf(&l->target, "%s/%s", b->root, e->key) ||
+	if (!(e->key == NULL
+		    ? buf_puts(&l->target, b->itself)
+		    : buf_printf(&l->target, "%s/%s", b->root, e->key)) ||
 	    !buf_printf(&l->date_line, "x-amz-date: %s", date) ||
 	    !buf_printf(&l->digest_line, "x-amz-content-sha256: %s", digest))
 		return false;
@@ -618,14 +630,38 @@ remember(struct bucket *b, enum outcome o)
 	    o == OUTCOME_SAVED || o == OUTCOME_INTERNAL ? 0 : now_ms());
 }
 
+/* HeadBucket.  403: the key may not ask that, and may still write. */
+static const char *
+look(struct bucket *b, struct http *http)
+{
+	const struct errand e = make_errand(b, "HEAD", NULL, http, LOOK_MS);
+	struct http_answer answer;
+	struct problem p;
+	bool again;
+	int status;
+
+	http_answer_init(&answer, ANSWER_MAX);
+	(void)send_once(&e, &answer, &again, &p);
+	status = answer.status;
+	http_answer_free(&answer);
+	if (status == 404)
+		return "there is no such bucket";
+	return status == 200 || status == 403 ? "ok" : "cannot be reached";
+}
+
 const char *
-bucket_health(struct bucket *b)
+bucket_health(struct bucket *b, struct http *http)
 {
 	int64_t failed_ms = atomic_load(&b->failed_ms);
+	int64_t looked_ms = atomic_load(&b->looked_ms), now = now_ms();
 
-	if (failed_ms == 0 || now_ms() - failed_ms > REMEMBER_MS)
-		return "ok";
-	return atomic_load(&b->full) ? "full" : "cannot be written";
+	if (failed_ms != 0 && now - failed_ms <= REMEMBER_MS)
+		return atomic_load(&b->full) ? "full" : "cannot be written";
+	/* one looks, and the others take what was seen before */
+	if ((looked_ms == 0 || now - looked_ms >= LOOK_AGAIN_MS) &&
+	    atomic_compare_exchange_strong(&b->looked_ms, &looked_ms, now))
+		atomic_store(&b->seen, look(b, http));
+	return atomic_load(&b->seen);
 }
 
 /* S3 says 200 and an ETag, and nothing else; a page of greeting does not. */

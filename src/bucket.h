@@ -55,10 +55,11 @@ bool bucket_has(
     struct bucket *, const char *key, struct http *, int64_t left_ms);
 
 /*
- * "ok", or, for half a minute after an image could not be kept, a constant
- * phrase that says why.  Asks nobody.
+ * "ok", or a constant phrase that says what is wrong: for half a minute after
+ * an image could not be kept that; else whether the bucket is there, asked at
+ * most every 5 seconds, a second at most.
  */
-const char *bucket_health(struct bucket *);
+const char *bucket_health(struct bucket *, struct http *);
 
 /* Take an object away, or find that there is none: OUTCOME_SAVED, or as above.
  */

@@ -377,7 +377,7 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 	size_t count = s->settings->grafana_count;
 	const char **words = calloc(count, sizeof(*words));
 	struct wellbeing w = {
-		.store = store_health(s->store),
+		.store = store_health(s->store, http),
 		.grafana_count = count,
 		.grafana = s->settings->grafana,
 		.words = words,

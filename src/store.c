@@ -127,10 +127,10 @@ store_free_bytes(struct store *s)
 }
 
 const char *
-store_health(struct store *s)
+store_health(struct store *s, struct http *http)
 {
 	if (s->bucket != NULL)
-		return bucket_health(s->bucket);
+		return bucket_health(s->bucket, http);
 	if (folder_is_ready(s->folder, s->settings->min_free_bytes))
 		return "ok";
 	return errno == ENOSPC ? "full" : "cannot be written";

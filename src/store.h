@@ -49,9 +49,8 @@ enum outcome store_put_upload(struct store *, char key[STORE_KEY_ROOM],
 /* What the store has left, in bytes; -1 where that cannot be told. */
 int64_t store_free_bytes(struct store *);
 
-/* "ok", or a constant phrase: why nothing could be kept now; of a bucket, what
- * became of the last image. */
-const char *store_health(struct store *);
+/* "ok", or a constant phrase: why nothing could be kept now. */
+const char *store_health(struct store *, struct http *);
 
 /* Is that image, of so many bytes, still there?  Its time is renewed, which a
  * bucket cannot. */

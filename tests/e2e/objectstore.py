@@ -130,6 +130,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.command == "DELETE":
             self.owner.objects.pop(name, None)
             self.say(204)
+        elif self.command == "HEAD" and name.rstrip("/") == BUCKET:
+            self.say(200)
         elif name not in self.owner.objects:
             self.say(404, xml("NoSuchKey"))
         else:

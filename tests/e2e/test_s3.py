@@ -479,11 +479,47 @@ def test_the_environments_proxy_is_not_used(start, post, store):
     assert post().status == 200
 
 
-def test_health_tells_what_became_of_the_last_image(start, post, store, nginx):
+@pytest.fixture
+def health(nginx, service):
+    service.stop()  # what was seen for another test is remembered
+
     def health():
         reply = nginx.ask("/grafana-images/health")
         return reply.status, json.loads(reply.body)["store"]
+    return health
 
+
+@pytest.mark.parametrize("settings, word", [
+    ({"s3_endpoint": "http://127.0.0.1:1"}, "cannot be reached"),
+    ({"store": "s3://another/grafana"}, "there is no such bucket")])
+def test_health_tells_before_the_first_image_that_the_bucket_is_away(
+        start, health, settings, word):
+    start(**settings)
+    assert [health(), health()] == [(503, word)] * 2
+
+
+def test_health_asks_for_the_bucket_now_and_then(start, health, store):
+    start()
+    assert [health() for _ in range(3)] == [(200, "ok")] * 3
+    assert [(r.method, r.target) for r in store.requests] == [
+        ("HEAD", "/" + BUCKET)]
+
+
+def test_to_health_a_key_that_may_not_ask_is_as_good_as_one(
+        start, health, store):
+    start()
+    store.script.append(answer(403, "AccessDenied"))
+    assert health() == (200, "ok")
+
+
+def test_health_does_not_wait_for_a_bucket_that_hangs(start, health, store):
+    start()
+    store.released.clear()
+    store.script.append(objectstore.hang)
+    assert health() == (503, "cannot be reached")
+
+
+def test_health_tells_what_became_of_the_last_image(start, post, store, health):
     start()
     assert health() == (200, "ok")
     for code, word in (("AccessDenied", "cannot be written"),
