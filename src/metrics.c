@@ -203,11 +203,16 @@ metrics_render_begins(struct metrics *m)
 }
 
 void
-metrics_render_ends(struct metrics *m, enum outcome o, int64_t took_ms)
+metrics_render_ends(struct metrics *m, int64_t took_ms)
 {
 	atomic_fetch_sub(&m->mine->renders, 1);
-	atomic_fetch_add(&m->counters->renders[o], 1);
 	observe(&m->counters->render, took_ms);
+}
+
+void
+metrics_rendered(struct metrics *m, enum outcome o)
+{
+	atomic_fetch_add(&m->counters->renders[o], 1);
 }
 
 void
@@ -311,7 +316,7 @@ metrics_write(struct metrics *m, struct buf *b, int64_t free_bytes)
 	write_outcomes(b, "requests_total", "Requests, by what became of them.",
 	    c->requests);
 	write_outcomes(b, "renders_total",
-	    "Renders asked of Grafana, by its answers; saved: a picture.",
+	    "Renders asked of Grafana, by what came; saved: a picture.",
 	    c->renders);
 	write_histogram(
 	    b, "request_seconds", "From a request to its answer.", &c->request);
