@@ -38,7 +38,6 @@
 #include <unistd.h>
 
 #define LISTENER        0
-#define SILENCE_SECONDS 5  /* a peer that stops in the middle is given up */
 #define OUT_OF_FILES_MS 50 /* until the next look after EMFILE */
 #define FILES_FOR_ALL   64 /* descriptors that no worker holds */
 #define WARN_EVERY_MS   60000
@@ -194,7 +193,7 @@ answer(const struct responder *r, struct http *http,
 static void
 set_deadlines(int fd)
 {
-	struct timeval t = { .tv_sec = SILENCE_SECONDS };
+	struct timeval t = { .tv_sec = SILENCE_MS / 1000 };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
@@ -491,7 +490,8 @@ fastcgi_serve(struct service *service, const struct settings *settings)
 		log_start(settings, sandbox_level());
 		status = run(&r);
 	} else {
-		fprintf(stderr, "grafana-images: cannot listen: %s\n",
+		fprintf(stderr,
+		    "grafana-images: cannot set up the responder: %s\n",
 		    strerrordesc_np(errno));
 	}
 	peers_close(r.peers);

@@ -18,6 +18,10 @@ struct intake {
 	const struct caller *caller;
 };
 
+/* A server that says nothing for so long in the middle of a request is given
+ * up. */
+#define SILENCE_MS 4000
+
 /* At most "max" bytes are kept.  Freed with intake_free(), which wipes them. */
 void intake_init(struct intake *, size_t max, const struct caller *);
 void intake_free(struct intake *);

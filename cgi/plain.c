@@ -17,8 +17,6 @@
 
 extern char **environ;
 
-#define SILENCE_MS 4000 /* a server that stops in the middle is given up */
-
 static bool
 send_reply(const char *bytes, size_t len)
 {
@@ -33,14 +31,15 @@ static size_t
 announced(void)
 {
 	const char *length = getenv("CONTENT_LENGTH");
+	bool known = length != NULL && *length != '\0' &&
+		     length[strspn(length, "0123456789")] == '\0';
 
-	if (length == NULL && !request_is(environ, "POST") &&
-	    !request_is(environ, "PUT"))
-		return 0; /* else a server is waited for that sends nothing */
-	if (length == NULL || *length == '\0' ||
-	    length[strspn(length, "0123456789")] != '\0')
-		return SIZE_MAX;
-	return strtoull(length, NULL, 10);
+	if (known)
+		return strtoull(length, NULL, 10);
+	/* without one, a server that sends nothing would be waited for */
+	return request_is(environ, "POST") || request_is(environ, "PUT")
+		   ? SIZE_MAX
+		   : 0;
 }
 
 static void

@@ -17,7 +17,7 @@ from test_life import in_background
 
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT = 1, 2, 3, 4, 5, 6
 GET_VALUES, VALUES, UNKNOWN = 9, 10, 11  # FastCGI specification 1.0, 8
-SILENCE_SECONDS = 5
+SILENCE_SECONDS = 4
 SOON_SECONDS = 3  # less than a silence, more than any request here takes
 
 
