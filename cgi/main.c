@@ -11,9 +11,12 @@
 #include "settings.h"
 #include "version.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -104,7 +107,11 @@ serve(
 		status = EX_CONFIG;
 		goto out;
 	}
+	errno = 0;
 	service = service_open(&settings, stderr);
+	if (service == NULL && errno == ENOMEM)
+		fputs("grafana-images: there is no memory to start with\n",
+		    stderr);
 	if (service != NULL)
 		status = sandbox_enter(&settings, stderr)
 			     ? gateway(service, &settings)
@@ -127,10 +134,16 @@ run_cgi(void)
 	return status;
 }
 
-static int
-misused(void)
+static int __attribute__((format(printf, 1, 2))) misused(const char *why, ...)
 {
-	fputs(usage, stderr);
+	va_list ap;
+
+	/* last, where a terminal shows it */
+	fprintf(stderr, "%s\ngrafana-images: ", usage);
+	va_start(ap, why);
+	vfprintf(stderr, why, ap);
+	va_end(ap);
+	fputs("\n", stderr);
 	return EX_USAGE;
 }
 
@@ -152,9 +165,12 @@ run_command(const char *file, int argc, char *argv[])
 	int status;
 
 	if (command == NULL)
-		return misused();
+		return misused("\"%s\" is no command", argv[0]);
 	status = command->run(file, argc - 1, argv + 1);
-	return status == EX_USAGE && !command->is_client ? misused() : status;
+	if (status == EX_USAGE && !command->is_client)
+		return misused(
+		    "those are not the arguments of \"%s\"", argv[0]);
+	return status;
 }
 
 /* A client takes its arguments as they are: sensu copies its input whatever
@@ -168,7 +184,7 @@ is_client(int argc, char *argv[])
 	return command != NULL && command->is_client;
 }
 
-/* Take "-c FILE" out of the arguments, wherever it stands; false: no FILE. */
+/* Take "-c FILE" out of the arguments, but for a client's; false: no FILE. */
 static bool
 take_file(const char **file, int *argc, char *argv[])
 {
@@ -176,7 +192,7 @@ take_file(const char **file, int *argc, char *argv[])
 
 	*file = NULL;
 	for (from = 0; from < *argc; from++) {
-		if (strcmp(argv[from], "-c") != 0) {
+		if (is_client(to, argv) || strcmp(argv[from], "-c") != 0) {
 			argv[to++] = argv[from];
 			continue;
 		}
@@ -200,10 +216,8 @@ main(int argc, char *argv[])
 		return run_cgi();
 	argc -= argc > 0;
 	argv++;
-	if (is_client(argc, argv))
-		return run_command(NULL, argc, argv);
 	if (!take_file(&file, &argc, argv))
-		return misused();
+		return misused("-c needs a FILE");
 	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
 		fputs(usage, stdout);
 		return EX_OK;
@@ -215,6 +229,9 @@ main(int argc, char *argv[])
 	if (argc > 0)
 		return run_command(file, argc, argv);
 	if (!fastcgi_is_listening())
-		return misused();
+		return misused(
+		    "standard input is no listening socket: a command is "
+		    "missing, or spawn-fcgi or a systemd socket has to start "
+		    "this");
 	return serve(file, fastcgi_serve);
 }

@@ -290,6 +290,8 @@ open_store(struct job *job)
 	if (!http_start(job->settings, stderr))
 		return false;
 	job->http = http_open(job->settings);
+	if (job->http == NULL)
+		fputs("grafana-images: there is no memory\n", stderr);
 	job->bucket = bucket_open(job->settings, stderr);
 	return job->http != NULL && job->bucket != NULL;
 }

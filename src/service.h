@@ -18,8 +18,8 @@
  */
 struct service;
 
-/* NULL when the service cannot work; complaints say why.  The settings are
- * borrowed until service_close(). */
+/* NULL when the service cannot work; complaints say why, but for ENOMEM in
+ * errno.  The settings are borrowed until service_close(). */
 struct service *service_open(const struct settings *, FILE *complaints);
 void service_close(struct service *);
 
