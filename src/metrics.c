@@ -203,16 +203,16 @@ metrics_render_begins(struct metrics *m)
 }
 
 void
-metrics_render_ends(struct metrics *m, int64_t took_ms)
+metrics_render_ends(struct metrics *m)
 {
 	atomic_fetch_sub(&m->mine->renders, 1);
-	observe(&m->counters->render, took_ms);
 }
 
 void
-metrics_rendered(struct metrics *m, enum outcome o)
+metrics_rendered(struct metrics *m, enum outcome o, int64_t took_ms)
 {
 	atomic_fetch_add(&m->counters->renders[o], 1);
+	observe(&m->counters->render, took_ms);
 }
 
 void

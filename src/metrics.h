@@ -28,9 +28,9 @@ void metrics_request_begins(struct metrics *);
 void metrics_request_ends(
     struct metrics *, enum outcome, int64_t took_ms, bool shared);
 void metrics_render_begins(struct metrics *);
-void metrics_render_ends(struct metrics *, int64_t took_ms);
-/* What came of it, once that is checked. */
-void metrics_rendered(struct metrics *, enum outcome);
+void metrics_render_ends(struct metrics *);
+/* How long it took and what came of it, once that is checked. */
+void metrics_rendered(struct metrics *, enum outcome, int64_t took_ms);
 void metrics_saved(struct metrics *, uint64_t bytes);
 
 /* How many requests are in flight, in all processes. */

@@ -172,9 +172,9 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 	metrics_render_begins(s->metrics);
 	o = render_panel(&d->answer, &r, http, s->settings, &p->problem);
 	p->render_ms = now_ms() - start;
-	metrics_render_ends(s->metrics, p->render_ms);
+	metrics_render_ends(s->metrics);
 	if (o != OUTCOME_SAVED)
-		metrics_rendered(s->metrics, o);
+		metrics_rendered(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
 		went = WENT_BUSY;
 	else if (o == OUTCOME_SAVED)
@@ -241,7 +241,7 @@ pictures_make(struct pictures *s, struct picture *p,
 	p->outcome = render_in_turn(s, p, &d, order, http);
 	if (p->outcome == OUTCOME_SAVED) {
 		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len);
-		metrics_rendered(s->metrics, p->outcome);
+		metrics_rendered(s->metrics, p->outcome, p->render_ms);
 	}
 	/* before the disk is waited for: many may be doing that */
 	http_answer_free(&d.answer);

@@ -158,6 +158,17 @@ def test_a_shared_failure_is_shared_and_saves_nothing(
     assert metrics["saved_bytes_total"] == 0
 
 
+@pytest.mark.parametrize("manner, word", [
+    ("html", "not-a-png"), ("half", "not-a-png"), ("bad-crc", "not-a-png"),
+    ("bomb", "too-big")])
+def test_a_render_is_counted_by_what_came_of_it(fresh, post, read, manner, word):
+    fresh.start()
+    assert post(manner=manner).json["outcome"] == word
+    metrics = read()
+    assert metrics.outcomes("renders_total") == {word: 1}
+    assert metrics["render_seconds_count"] == 1
+
+
 def test_an_upload_is_counted_and_is_no_render(fresh, nginx, post, get, read):
     fresh.start(uploads="on")
     image = get(post().json["pubImg"]).body

@@ -91,8 +91,8 @@ count_one(struct metrics *m)
 {
 	metrics_request_begins(m);
 	metrics_render_begins(m);
-	metrics_render_ends(m, 10);
-	metrics_rendered(m, OUTCOME_SAVED);
+	metrics_render_ends(m);
+	metrics_rendered(m, OUTCOME_SAVED, 10);
 	metrics_saved(m, 100);
 	metrics_request_ends(m, OUTCOME_SAVED, 20, true);
 }
