@@ -9,11 +9,13 @@
 
 #include "buf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PREFIX "GRAFANA_IMAGES_"
 
@@ -22,7 +24,8 @@ enum kind {
 	CHOICE,
 	WORD,
 	SECRET,
-	FOLDER,
+	PATH,
+	CERTIFICATES,
 	STORE,
 	GRAFANA,
 	ADDRESS,
@@ -48,10 +51,10 @@ static const struct row table[] = {
 	{ "s3_endpoint", ADDRESS, AT(s3_endpoint), "", 0, 0, NULL, NULL },
 	{ "s3_region", WORD, AT(s3_region), "", 0, 0, NULL, NULL },
 	{ "s3_access_key_id", SECRET, AT(s3_access_key_id), "", 0, 0, NULL, NULL },
-	{ "s3_secret_access_key_file", FOLDER, AT(s3_secret_access_key_file), "", 0, 0, NULL, NULL },
+	{ "s3_secret_access_key_file", PATH, AT(s3_secret_access_key_file), "", 0, 0, NULL, NULL },
 	{ "s3_style", CHOICE, AT(s3_virtual_style), "path", 0, 0, "path", "virtual" },
 	{ "s3_acl", WORD, AT(s3_acl), "", 0, 0, NULL, NULL },
-	{ "state", FOLDER, AT(state), "", 0, 0, NULL, NULL },
+	{ "state", PATH, AT(state), "", 0, 0, NULL, NULL },
 	{ "workers", NUMBER, AT(workers), "64", 1, 4096, NULL, NULL },
 	{ "max_renders", NUMBER, AT(max_renders), "16", 1, 4096, NULL, NULL },
 	{ "answer_seconds", NUMBER, AT(answer_seconds), "50", 1, 600, NULL, NULL },
@@ -66,7 +69,7 @@ static const struct row table[] = {
 	{ "min_free_bytes", NUMBER, AT(min_free_bytes), "268435456", 0, INT64_MAX, NULL, NULL },
 	{ "uploads", CHOICE, AT(uploads), "off", 0, 0, "off", "on" },
 	{ "wrong_pictures", PICTURES, AT(wrong_pictures), "", 0, 0, NULL, NULL },
-	{ "tls_ca_file", FOLDER, AT(tls_ca_file), "", 0, 0, NULL, NULL },
+	{ "tls_ca_file", CERTIFICATES, AT(tls_ca_file), "", 0, 0, NULL, NULL },
 	{ "sandbox", CHOICE, AT(sandbox), "on", 0, 0, "off", "on" },
 };
 /* clang-format on */
@@ -209,6 +212,21 @@ read_path(char **to, const struct row *row, const char *value,
 	return ok;
 }
 
+/* What is in it is looked at when it is used. */
+static bool
+read_certificates(char **to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	if (!read_path(to, row, value, from))
+		return false;
+	if (*to == NULL || access(*to, R_OK) == 0)
+		return true;
+	return complain(from, row->name, value,
+	    "a file of certificates in PEM form is allowed; it cannot be "
+	    "read: %s",
+	    strerrordesc_np(errno));
+}
+
 /* A segment of the path that some server or proxy would take out. */
 static bool
 has_dots(const char *path)
@@ -342,11 +360,19 @@ static bool
 take_grafana(struct settings *s, const char *item, const char **why)
 {
 	struct origin *o = one_more(&s->grafana, s->grafana_count, sizeof(*o));
+	size_t i;
 
 	if (o == NULL)
 		return false;
 	s->grafana_count++;
-	return origin_parse(o, item, why);
+	if (!origin_parse(o, item, why))
+		return false;
+	for (i = 0; i + 1 < s->grafana_count; i++)
+		if (strcmp(s->grafana[i].url, o->url) == 0) {
+			*why = "the base is that of an earlier one";
+			return false;
+		}
+	return true;
 }
 
 static bool
@@ -456,8 +482,10 @@ read_value(struct settings *s, const struct row *row, const char *value,
 		return read_word(to, row, value, from);
 	case SECRET:
 		return read_text(to, value, from);
-	case FOLDER:
+	case PATH:
 		return read_path(to, row, value, from);
+	case CERTIFICATES:
+		return read_certificates(to, row, value, from);
 	case STORE:
 		return read_store(to, row, value, from);
 	case ADDRESS:
@@ -584,9 +612,10 @@ read_variable(struct settings *s, const char *variable, struct source from)
 	*value++ = '\0';
 	from.variable = copy;
 	for (i = 0; i + 1 < sizeof(name) && copy[i] != '\0'; i++)
-		name[i] = (char)(copy[i] >= 'A' && copy[i] <= 'Z'
-				     ? copy[i] - 'A' + 'a'
-				     : copy[i]);
+		/* upper case only: one variable for each setting */
+		name[i] = islower((unsigned char)copy[i])
+			      ? '?'
+			      : (char)tolower((unsigned char)copy[i]);
 	name[i] = '\0';
 	if (strcmp(copy, PREFIX "SERVICE") == 0)
 		goto out; /* the clients' setting: post and sensu */
@@ -673,12 +702,24 @@ complete_s3(struct settings *s, FILE *complaints)
 	return s->s3_region != NULL || no_memory(&from);
 }
 
+/* Was that given, or at least tried?  What was refused has been complained of
+ * already. */
 static bool
-s3_is_whole(const struct settings *s, const char *file, FILE *complaints)
+is_said(const bool *given, const char *name, const char *value, bool ok)
 {
+	return value != NULL || (!ok && given[find_row(name) - table]);
+}
+
+static bool
+s3_is_whole(const struct settings *s, const bool *given, bool ok,
+    const char *file, FILE *complaints)
+{
+	bool id, secret;
+
 	if (!settings_store_is_s3(s))
 		return true;
-	if (s->s3_endpoint == NULL) {
+	if (!is_said(given, "s3_endpoint", s->s3_endpoint, ok) &&
+	    !is_said(given, "s3_region", s->s3_region, ok)) {
 		fprintf(complaints,
 		    "grafana-images: %s: the setting \"s3_endpoint\" is "
 		    "missing, which store = %s needs; add the line: "
@@ -687,17 +728,17 @@ s3_is_whole(const struct settings *s, const char *file, FILE *complaints)
 		    file, s->store);
 		return false;
 	}
-	if ((s->s3_access_key_id == NULL) ==
-	    (s->s3_secret_access_key_file == NULL))
+	id = is_said(given, "s3_access_key_id", s->s3_access_key_id, ok);
+	secret = is_said(given, "s3_secret_access_key_file",
+	    s->s3_secret_access_key_file, ok);
+	if (id == secret)
 		return true;
 	fprintf(complaints,
 	    "grafana-images: %s: the setting \"%s\" is missing: "
 	    "s3_access_key_id and s3_secret_access_key_file go together, or "
 	    "both come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in "
 	    "the environment\n",
-	    file,
-	    s->s3_access_key_id == NULL ? "s3_access_key_id"
-					: "s3_secret_access_key_file");
+	    file, id ? "s3_secret_access_key_file" : "s3_access_key_id");
 	return false;
 }
 
@@ -730,17 +771,16 @@ settings_load(
 	bool given[ROWS] = { false };
 	struct source from = { .complaints = complaints, .given = given };
 	const char *path = file == NULL ? SETTINGS_FILE : file;
-	bool ok = set_defaults(s, complaints);
+	bool ok = set_defaults(s, complaints), whole;
 
 	ok = read_file(s, path, file != NULL, from) && ok;
 	for (; *envp != NULL; envp++)
 		if (strncmp(*envp, PREFIX, strlen(PREFIX)) == 0 &&
 		    strchr(*envp, '=') != NULL)
 			ok = read_variable(s, *envp, from) && ok;
-	ok = is_whole(given, path, complaints) && ok;
-	/* a value that was refused has been complained of already */
-	return ok && complete_s3(s, complaints) &&
-	       s3_is_whole(s, path, complaints);
+	whole = is_whole(given, path, complaints);
+	whole = s3_is_whole(s, given, ok, path, complaints) && whole;
+	return ok && whole && complete_s3(s, complaints);
 }
 
 /* Where that row's string is. */
@@ -761,7 +801,8 @@ settings_free(struct settings *s)
 		switch (table[i].kind) {
 		case WORD:
 		case SECRET:
-		case FOLDER:
+		case PATH:
+		case CERTIFICATES:
 		case STORE:
 		case ADDRESS:
 			free(*text_at(s, &table[i]));

@@ -37,6 +37,16 @@ missing_and_many(void)
 		check(strstr(said, ":1: workers = 0: ") != NULL);
 		check(strstr(said, "\"public_url\" is missing") != NULL);
 	}
+	test ("so is what a bucket needs") {
+		check(!load(LEAST "store = s3://b\nworkers = 0\n", ""));
+		check(strstr(said, ":4: workers = 0: ") != NULL);
+		check(strstr(said, "\"s3_endpoint\" is missing") != NULL);
+	}
+	test ("what was refused is not called missing as well") {
+		check(!load(
+		    LEAST "store = s3://b\ns3_endpoint = minio:9000\n", ""));
+		check(strstr(said, "missing") == NULL);
+	}
 	test ("a file that is not there is said by its name") {
 		check(!load_file("/nonexistent/x", ""));
 		SAID("/nonexistent/x: cannot be read: No such file");
@@ -74,6 +84,11 @@ environment(void)
 	test ("an unknown name there is a warning") {
 		check(load(LEAST, "GRAFANA_IMAGES_COLOUR=red"));
 		SAID("warning", "GRAFANA_IMAGES_COLOUR");
+	}
+	test ("so is one in lower case: each setting has one variable") {
+		check(load(LEAST, "GRAFANA_IMAGES_workers=7"));
+		SAID("warning", "GRAFANA_IMAGES_workers");
+		check_str(value_of("workers"), "64");
 	}
 	test ("the clients' own variable is no warning, nor are others") {
 		check(load(LEAST,

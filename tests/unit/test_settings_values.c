@@ -133,8 +133,7 @@ static const struct {
 	{ "sandbox = off", "sandbox", "off", "or off" },
 	{ "", "wrong_pictures", "", "there are no further wrong pictures" },
 	{ "", "tls_ca_file", "", "the system's certificates are trusted" },
-	{ "tls_ca_file = /etc/ca.pem", "tls_ca_file", "/etc/ca.pem",
-	    "or others" },
+	{ "tls_ca_file = /dev/null", "tls_ca_file", "/dev/null", "or others" },
 	{ "s3_acl = public-read", "s3_acl", "public-read",
 	    "an ACL is kept as it is" },
 	{ "public_url = HTTPS://I.Example:443/s/", "public_url",
@@ -171,6 +170,10 @@ static const struct {
 	{ "store = srv/i", "begins with \"/\"", FOR("a relative folder") },
 	{ "state = ./x", "begins with \"/\"", FOR("a relative state") },
 	{ "tls_ca_file = ca.pem", "begins with \"/\"", FOR("a relative file") },
+	{ "tls_ca_file = /nonexistent/ca.pem", "cannot be read: No such",
+	    FOR("a file that is not there") },
+	{ "grafana = https://a.example, https://A.example:443/ via http://b",
+	    "that of an earlier one", FOR("the same base twice") },
 	{ "store =", "s3://BUCKET", FOR("an empty store") },
 	{ "store = s3://", "s3://BUCKET", FOR("a bucket without a name") },
 	{ "store = s3:///p", "s3://BUCKET", FOR("a prefix without a bucket") },
@@ -234,13 +237,13 @@ file_and_values(void)
 	test ("the members are those of the names") {
 		reads("wrong_pictures = " HEX "=upstream, " HEX "=forbidden\n"
 		      "uploads = on\nsandbox = off\ns3_style = virtual\n"
-		      "tls_ca_file = /t\nstate = /u\ns3_acl = a\n"
+		      "tls_ca_file = /dev/null\nstate = /u\ns3_acl = a\n"
 		      "s3_region = r\ns3_secret_access_key_file = /k");
 		check(s.wrong_picture_count == 2 && s.uploads && !s.sandbox &&
 		      s.s3_virtual_style && s.grafana_count == 1);
 		check(s.wrong_pictures[1].means == OUTCOME_FORBIDDEN &&
 		      s.wrong_pictures[0].sha256[15] == 0xef);
-		check_str(s.tls_ca_file, "/t");
+		check_str(s.tls_ca_file, "/dev/null");
 		check_str(s.state, "/u");
 		check_str(s.s3_acl, "a");
 		check_str(s.s3_region, "r");
