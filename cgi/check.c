@@ -5,10 +5,12 @@
 #include "commands.h"
 
 #include "bucket.h"
+#include "folder.h"
 #include "http.h"
 #include "panel.h"
 #include "render.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -85,6 +87,16 @@ ask(const struct settings *s, const struct origin *origin, struct http *http)
 	panel_free(&panel);
 }
 
+static void
+try_folder(const struct settings *s)
+{
+	if (!folder_would_open(s->store))
+		fprintf(stderr,
+		    "grafana-images: warning: store = %s: this user cannot "
+		    "write there: %s; make it a folder of the service's user\n",
+		    s->store, strerrordesc_np(errno));
+}
+
 /* One small object there and back; it stays only if it cannot be removed. */
 static void
 try_bucket(const struct settings *s, struct bucket *bucket, struct http *http)
@@ -102,13 +114,32 @@ try_bucket(const struct settings *s, struct bucket *bucket, struct http *http)
 	    p.detail == NULL ? "" : p.detail);
 }
 
+/* What no setting can say of itself. */
+static int
+look_outside(const struct settings *s, struct bucket *bucket)
+{
+	struct http *http = http_open(s);
+	size_t i;
+
+	if (http == NULL) {
+		fputs("grafana-images: there is no memory\n", stderr);
+		return EX_OSERR;
+	}
+	if (bucket != NULL)
+		try_bucket(s, bucket, http);
+	else
+		try_folder(s);
+	for (i = 0; i < s->grafana_count; i++)
+		ask(s, &s->grafana[i], http);
+	http_close(http);
+	return EX_OK;
+}
+
 int
 check_run(const char *file, int argc, char *argv[])
 {
 	struct settings settings;
 	struct bucket *bucket = NULL;
-	struct http *http;
-	size_t i;
 	int status = EX_CONFIG;
 
 	(void)argv;
@@ -122,19 +153,13 @@ check_run(const char *file, int argc, char *argv[])
 		if (bucket == NULL)
 			goto out;
 	}
+	if (!http_start(&settings, stderr))
+		goto out;
 	settings_print(&settings, stdout);
 	fflush(stdout);
 	warn_of_addresses(&settings);
-	if (!http_start(&settings, stderr))
-		goto out;
-	http = http_open(&settings);
-	for (i = 0; http != NULL && i < settings.grafana_count; i++)
-		ask(&settings, &settings.grafana[i], http);
-	if (http != NULL && bucket != NULL)
-		try_bucket(&settings, bucket, http);
-	http_close(http);
+	status = look_outside(&settings, bucket);
 	http_stop();
-	status = EX_OK;
 out:
 	bucket_close(bucket);
 	settings_free(&settings);

@@ -87,6 +87,30 @@ make_folders(const char *path)
 	return ok;
 }
 
+bool
+folder_would_open(const char *path)
+{
+	char *nearest = strdup(path);
+	int fd = -1, errnum;
+	bool ok;
+
+	/* what is missing is made, if what it is in lets us */
+	while (nearest != NULL && *nearest != '\0') {
+		fd = open(nearest, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 || errno != ENOENT)
+			break;
+		*strrchr(nearest, '/') = '\0';
+	}
+	if (nearest != NULL && *nearest == '\0')
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+	errnum = errno;
+	drop(fd);
+	free(nearest);
+	errno = errnum;
+	return ok;
+}
+
 struct folder *
 folder_open(const char *path, FILE *complaints)
 {
@@ -361,7 +385,7 @@ folder_free_bytes(struct folder *f)
 }
 
 static bool
-has_room(struct folder *f, size_t len, int64_t min_free_bytes)
+has_room(struct folder *f, int64_t min_free_bytes)
 {
 	int64_t left;
 
@@ -371,7 +395,7 @@ has_room(struct folder *f, size_t len, int64_t min_free_bytes)
 	if (left < 0)
 		return false;
 	errno = ENOSPC;
-	return (uint64_t)left >= (uint64_t)min_free_bytes + len;
+	return left >= min_free_bytes;
 }
 
 bool
@@ -385,7 +409,7 @@ folder_is_ready(struct folder *f, int64_t min_free_bytes)
 		return false;
 	}
 	return faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
-	       has_room(f, 0, min_free_bytes);
+	       has_room(f, min_free_bytes);
 }
 
 static bool
@@ -400,7 +424,7 @@ put_once(struct folder *f, const struct folder_file *file,
 	ok = renew(
 	    fd, file->name, file->by_content ? NULL : file->bytes, file->len);
 	if (!ok && errno == ENOENT)
-		ok = has_room(f, file->len, min_free_bytes) &&
+		ok = has_room(f, min_free_bytes) &&
 		     put_nameless(f, fd, file, last_try) && fsync(fd) == 0;
 	drop(fd);
 	return ok;

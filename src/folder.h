@@ -26,6 +26,10 @@ struct folder;
 struct folder *folder_open(const char *path, FILE *complaints);
 void folder_close(struct folder *);
 
+/* Could it be opened, as far as can be told without making anything?  errno
+ * when not. */
+bool folder_would_open(const char *path);
+
 /* A file to keep: "folder/name", the folder made if missing. */
 struct folder_file {
 	const char *folder;

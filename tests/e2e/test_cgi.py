@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -12,7 +13,8 @@ from service import CONF, PROGRAM, user_of_its_own
 
 
 def run(*arguments, body=b"", program=PROGRAM, as_user={}, **variables):
-    return subprocess.run([program, *arguments], input=body,
+    given = {"input" if isinstance(body, bytes) else "stdin": body}
+    return subprocess.run([program, *arguments], **given,
                           capture_output=True, **as_user,
                           env={"PATH": os.environ["PATH"], **variables})
 
@@ -24,16 +26,17 @@ def cgi(service):
         if user_of_its_own() else {}
 
     def cgi(body, *arguments, **variables):
+        if "CONTENT_LENGTH" not in variables:
+            variables["CONTENT_LENGTH"] = str(len(body))
         return run(*arguments, body=body, program=service.program,
-                   as_user=as_user, **request(body, variables))
+                   as_user=as_user, **request(variables))
     return cgi
 
 
-def request(body, variables):
+def request(variables):
     return {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST",
             "HTTP_AUTHORIZATION": "Bearer " + TOKEN,
-            "CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": "192.0.2.9",
-            **variables}
+            "REMOTE_ADDR": "192.0.2.9", **variables}
 
 
 def test_as_cgi_it_answers_one_request(service, cgi, grafana):
@@ -63,6 +66,19 @@ def test_as_cgi_a_body_of_unknown_length_is_read_to_its_end(service, cgi, grafan
     for length in ("", "-1"):
         assert cgi(body, CONTENT_LENGTH=length).stdout.startswith(
             b"Status: 200 ")
+
+
+def test_as_cgi_a_get_is_answered_before_its_input_ends(service, cgi):
+    service.configure()
+    reader, writer = os.pipe()  # a server that keeps its end open
+    for length in ("", "-1"):
+        start = time.monotonic()
+        out = cgi(reader, REQUEST_METHOD="GET", QUERY_STRING="health",
+                  CONTENT_LENGTH=length)
+        assert out.stdout.startswith(b"Status: 200 ")
+        assert time.monotonic() - start < 3  # a silence is 4
+    os.close(reader)
+    os.close(writer)
 
 
 def test_as_cgi_wrong_settings_still_give_an_answer(service, cgi):
@@ -147,6 +163,16 @@ def test_check_warns_of_unencrypted_addresses(tmp_path, grafana):
                          "public_url = http://grafana.example/saved-images")
     assert err.count("not encrypted") == 1
     assert "public_url" in err
+
+
+def test_check_warns_of_a_folder_that_it_cannot_write(tmp_path, grafana):
+    (tmp_path / "file").write_text("")
+    code, _, err, _ = check(
+        tmp_path, "grafana = " + grafana.url, "public_url = https://g.example",
+        "store = %s/file/images" % tmp_path)
+    assert code == 0
+    assert "warning: store = %s/file/images" % tmp_path in err
+    assert "Not a directory" in err
 
 
 def test_check_changes_nothing(tmp_path, grafana):
