@@ -4,6 +4,7 @@
  */
 #include "request.h"
 
+#include "name.h"
 #include "scan.h"
 
 #include <stdio.h>
@@ -97,22 +98,6 @@ length_agrees(char *const envp[], size_t len)
 	return strtoull(length, NULL, 10) == len;
 }
 
-/* Is there "\\u0000" in a string? */
-static bool
-has_nul(const struct body *body)
-{
-	static const char nul[] = "\\u0000";
-	const char *p = body->bytes, *end = p + body->len;
-
-	while (p < end && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
-		if ((size_t)(end - p) >= strlen(nul) &&
-		    memcmp(p, nul, strlen(nul)) == 0)
-			return true;
-		p += 2; /* what is escaped begins no escape */
-	}
-	return false;
-}
-
 /* What the walk through the body found. */
 struct found {
 	bool object;             /* it is one */
@@ -175,13 +160,13 @@ read_member(
 	*to = malloc(room);
 	if (*to == NULL)
 		return fail_errno(p, OUTCOME_INTERNAL, NULL);
-	if (scan_decode(s, &f->value, *to, room, &len))
+	if (scan_decode(s, &f->value, *to, room, &len) && strlen(*to) == len)
 		return OUTCOME_SAVED;
 	free(*to);
 	*to = NULL;
 	return fail(p, OUTCOME_MALFORMED,
-	    "The \"imageUrl\" has half a character in it. Send the address "
-	    "as Grafana shows it.");
+	    "The \"imageUrl\" has half a character or a NUL in it. Send the "
+	    "address as Grafana shows it.");
 }
 
 /* Is all there that was sent? */
@@ -218,10 +203,6 @@ read_body(
 		return fail(p, OUTCOME_MALFORMED,
 		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
 		    "address of a panel.");
-	if (has_nul(body))
-		return fail(p, OUTCOME_MALFORMED,
-		    "The body has a NUL in it. Send the address as Grafana "
-		    "shows it.");
 	scan_init(&scan, body->bytes, body->len);
 	if (!walk(&scan, &found))
 		return fail(p, OUTCOME_MALFORMED,
@@ -274,21 +255,17 @@ enum outcome
 request_upload_name(
     char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *p)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz0123456789_-";
 	const char *path = request_variable(envp, "PATH_INFO");
 	const char *last = path == NULL ? NULL : strrchr(path, '/');
-	size_t len = last == NULL ? 0 : strspn(last + 1, plain);
 
 	if (check_site(envp, p) != OUTCOME_SAVED)
 		return OUTCOME_NOT_ALLOWED;
-	if (len == 0 || len > REQUEST_NAME_MAX ||
-	    strcmp(last + 1 + len, ".png") != 0)
+	if (last == NULL || !name_is_upload(last + 1))
 		return fail(p, OUTCOME_MALFORMED,
 		    "The name is not 1 to 64 letters, digits, \"_\" and "
 		    "\"-\", and \".png\". Choose another.");
-	memcpy(name, last + 1, len);
-	name[len] = '\0';
+	snprintf(name, REQUEST_NAME_MAX + 1, "%.*s",
+	    (int)(strlen(last + 1) - strlen(".png")), last + 1);
 	return OUTCOME_SAVED;
 }
 

@@ -325,6 +325,16 @@ what_is_asked(void)
 	test ("a NUL in a string is malformed") {
 		check_str(post("{\"imageUrl\":\"x\0y\"}", 18), "malformed");
 	}
+	test ("an escaped NUL in the address is malformed") {
+		check_str(
+		    post("{\"imageUrl\":\"x\\u0000y\"}", 23), "malformed");
+		check(request.url == NULL);
+	}
+	test ("in what is ignored it is ignored") {
+		check_str(post("{\"imageUrl\":\"x\",\"a\":\"\\u0000\"}", 29),
+		    "saved");
+		check_str(request.url, "x");
+	}
 	test ("a body of 65,536 bytes is read whole") {
 		memset(text, 'x', sizeof(text));
 		memcpy(text, "{\"imageUrl\":\"", 13);
