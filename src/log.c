@@ -14,6 +14,9 @@
 /* What may come from outside is cut to this, escaped: the line stays whole. */
 #define QUOTED_MAX 700
 
+/* Of an image's name: the whole name is a key to it. */
+#define IMAGE_DIGITS 12
+
 struct line {
 	char *text;
 	size_t len;
@@ -94,11 +97,13 @@ log_format(char text[LOG_LINE_MAX], const struct visit_record *v)
 {
 	struct line l = { .text = text };
 	const char *client = v->client == NULL ? "" : v->client;
+	int digits = (int)strcspn(v->image, ".");
 
 	add_time(&l);
 	add(&l, " outcome=%s status=%d", outcome_word(v->outcome), v->status);
 	add_quoted(&l, "panel", v->panel, v->panel_len);
-	add(&l, " image=%.12s bytes=%zu", v->image, v->bytes);
+	add(&l, " image=%.*s bytes=%zu",
+	    digits < IMAGE_DIGITS ? digits : IMAGE_DIGITS, v->image, v->bytes);
 	if (v->render_ms >= 0)
 		add(&l, " render_ms=%" PRId64, v->render_ms);
 	else

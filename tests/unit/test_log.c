@@ -65,6 +65,14 @@ fields(void)
 		    " shared=0 client=\"192.0.2.1\" who=1a2b3c4d pid=",
 		    " why=");
 	}
+	test ("of an upload's name there are no more digits, and no .png") {
+		v.image = "abc.png";
+		format(&v);
+		check(strstr(line, " image=abc bytes=") != NULL);
+		v.image = "0123456789abcdef.png";
+		format(&v);
+		check(strstr(line, " image=0123456789ab bytes=") != NULL);
+	}
 	test ("the time is now, in UTC, with milliseconds") {
 		end = strptime(line, "ts=%Y-%m-%dT%H:%M:%S", &tm);
 		check(end != NULL && end[0] == '.' && end[4] == 'Z' &&
