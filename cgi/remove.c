@@ -116,8 +116,11 @@ read_key(struct key *key, const struct job *job, const char *text)
 		snprintf(bare, sizeof(bare), "%s.png", text);
 		text = bare;
 	}
-	return name_is_image(text) ? set_key(key, "", text)
-				   : read_path(key, text);
+	if (name_is_image(text))
+		return set_key(key, "", text);
+	if (name_is_upload(text) && !name_is_older(text))
+		return set_key(key, NAME_UPLOADS, text);
+	return read_path(key, text);
 }
 
 /*

@@ -600,6 +600,9 @@ def test_uploads_and_the_older_program_s_images_are_taken_back(store):
     out = run("remove", "uploads/panel_1-2.png",
               "0123456789abcdef0123456789abcdef.png")
     assert out.returncode == 0 and images() == []
+    put("uploads/panel_1-2.png")
+    assert run("remove", "panel_1-2.png").returncode == 0
+    assert images() == []
 
 
 @pytest.mark.parametrize("argument", [
