@@ -210,6 +210,7 @@ serve_connection(const struct responder *r, struct http *http, int fd)
 	struct caller caller = caller_from_now(fd, r->settings->answer_seconds);
 	FCGX_Request request;
 
+	caller.half = r->peers != NULL;
 	set_deadlines(fd);
 	if (FCGX_InitRequest(&request, -1, 0) != 0) {
 		close(fd);

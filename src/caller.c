@@ -23,7 +23,9 @@ caller_left_ms(const struct caller *c)
 bool
 caller_gone(const struct caller *c)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+	struct pollfd p = { .fd = c->fd };
 
+	if (c->half)
+		p.events = POLLRDHUP;
 	return c->fd >= 0 && poll(&p, 1, 0) > 0;
 }

@@ -215,6 +215,18 @@ def test_a_peer_that_says_no_more_in_the_middle_is_answered_at_once(
     next_is_served(post)
 
 
+def test_a_peer_that_has_said_all_still_waits_for_its_answer(
+        service, grafana, request_records):
+    service.start(workers=1)
+    with Peer(b"".join(request_records(PANEL + "&var-manner=hold"))) as peer:
+        grafana.wait(held=1)
+        peer.shutdown(socket.SHUT_WR)
+        early, _, _ = select.select([peer], [], [], 0.5)
+        assert not early
+        grafana.release()
+        assert status(peer.records()) == 200
+
+
 # Slow.
 
 def test_peers_that_stall_give_up_their_workers(
