@@ -36,16 +36,23 @@ desk_close(struct desk *d)
 	free(d);
 }
 
-/* Wait until somebody leaves; false when it is of no use to go on. */
-static bool
-wait_for_place(struct desk *d, const struct desk_place *p, int64_t since_ms)
+/* Until when to wait: nobody has left for so long. */
+static int64_t
+patience(const struct desk *d, const struct desk_place *p, int64_t since_ms)
 {
 	int64_t until =
 	    DESK_WAIT_MS + (since_ms > d->left_ms ? since_ms : d->left_ms);
 
-	if (until > p->deadline_ms)
-		until = p->deadline_ms;
-	return clock_wait(&d->left, &d->lock, until);
+	return until > p->deadline_ms ? p->deadline_ms : until;
+}
+
+/* Wait until somebody leaves; false when it is of no use to go on. */
+static bool
+wait_for_place(struct desk *d, const struct desk_place *p, int64_t since_ms)
+{
+	clock_wait(&d->left, &d->lock, patience(d, p, since_ms));
+	/* somebody may have left meanwhile, and another was quicker */
+	return now_ms() < patience(d, p, since_ms);
 }
 
 void
