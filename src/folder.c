@@ -242,7 +242,7 @@ lock_shared(int fd)
 static bool
 renew(int day, const char *name, const void *bytes, size_t len)
 {
-	struct stat st;
+	struct stat st, now;
 	bool ok = false;
 	int fd;
 
@@ -254,10 +254,12 @@ renew(int day, const char *name, const void *bytes, size_t len)
 	    (size_t)st.st_size != len ||
 	    (bytes != NULL && !has_bytes(fd, bytes, len)))
 		goto out;
-	if (!lock_shared(fd) || futimens(fd, NULL) != 0 || fstat(fd, &st) != 0)
+	if (!lock_shared(fd) || futimens(fd, NULL) != 0 ||
+	    fstatat(day, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
 		goto out;
+	/* not by its links: it may have others, and NFS keeps an open one */
 	errno = ENOENT;
-	if (st.st_nlink == 0)
+	if (now.st_ino != st.st_ino || now.st_dev != st.st_dev)
 		goto out;
 	/* a sibling may have linked it and not have synced yet */
 	ok = fsync(fd) == 0 && fsync(day) == 0;

@@ -82,7 +82,7 @@ open_to_lock(int folder, const char *name)
 static enum removal
 remove_locked(int fd, int folder, const char *name, const struct timespec *seen)
 {
-	struct stat st;
+	struct stat st, there;
 	int got;
 
 	do
@@ -92,9 +92,13 @@ remove_locked(int fd, int folder, const char *name, const struct timespec *seen)
 		return REMOVAL_KEPT;
 	/* any other error: this file system has no locks, and what is left is
 	 * the moment between this look and the removal */
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, &st) != 0 ||
+	    fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) != 0)
 		return failed();
-	if (st.st_nlink == 0)
+	/* removed, and saved anew; the links do not tell: there may be others,
+	 * and NFS keeps an open file */
+	errno = ESTALE;
+	if (there.st_ino != st.st_ino || there.st_dev != st.st_dev)
 		return REMOVAL_GONE;
 	if (seen != NULL && (st.st_mtim.tv_sec != seen->tv_sec ||
 				st.st_mtim.tv_nsec != seen->tv_nsec))
