@@ -49,7 +49,7 @@ show_progress(struct retention *r)
 	clear_progress();
 	if (r->count > 0)
 		fprintf(stderr, "%s, folder %zu of %zu: ", r->folder, r->done,
-		    r->count - 1);
+		    r->count);
 	fprintf(stderr, "%" PRIu64 " images looked at, %" PRIu64 " %s",
 	    r->looked, r->images, r->dry_run ? "to remove" : "removed");
 	fflush(stderr);
@@ -123,7 +123,7 @@ apply_alone(const struct settings *settings)
 		    stderr);
 		return EX_TEMPFAIL;
 	}
-	/* two at a time do no harm, they only count less each */
+	/* two at a time do no harm: each looks again before it removes */
 	if (lock < 0)
 		fprintf(stderr,
 		    "grafana-images: warning: state cannot be locked: %s; "

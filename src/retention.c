@@ -6,8 +6,8 @@
  *	uploads: aged
  *	each day: over by more than keep_days, and its images and folder go;
  *	    else, only if keep_bytes is set, its images counted
- *	if there are too many bytes: the hour found in which the limit falls,
- *all older images removed, those of that hour sorted and the oldest removed
+ *	if there are too many bytes: the hour found in which the limit falls;
+ *	    all older images removed, and of those of that hour the oldest
  *
  * A day that keep_days no longer keeps goes whole and without locks, also what
  * in it has been touched a moment ago: it has been over for a day at least, and
@@ -45,6 +45,7 @@ struct shelf {
 	int64_t day;
 	int64_t oldest_hour; /* of what keep_bytes may remove */
 	uint64_t images;     /* that stay */
+	uint64_t bytes;      /* of these */
 	bool looked_into;    /* it is a folder of ours */
 };
 
@@ -280,14 +281,21 @@ is_young(const struct work *w, const struct stat *st)
 	return st->st_mtim.tv_sec >= w->r->now - YOUNG_SECONDS;
 }
 
+static void
+add_up(struct work *w, struct shelf *s, const struct stat *st)
+{
+	s->images++;
+	s->bytes += (uint64_t)st->st_size;
+	w->bytes += (uint64_t)st->st_size;
+}
+
 /* An image that stays, as far as keep_days goes. */
 static void
 count(struct work *w, struct shelf *s, const struct stat *st)
 {
 	int64_t hour;
 
-	s->images++;
-	w->bytes += (uint64_t)st->st_size;
+	add_up(w, s, st);
 	if (w->hours == NULL || is_young(w, st))
 		return;
 	hour = hour_of(w, st->st_mtim.tv_sec);
@@ -361,6 +369,7 @@ static void
 settle(struct work *w, struct shelf *s, uint64_t size)
 {
 	w->bytes -= size < w->bytes ? size : w->bytes;
+	s->bytes -= size < s->bytes ? size : s->bytes;
 	s->images -= s->images > 0;
 }
 
@@ -372,14 +381,15 @@ visit_old(struct work *w, int fd, struct shelf *s, const char *name)
 	struct stat st;
 	int64_t hour;
 
-	if (!look(w, fd, s, name, &st) || is_young(w, &st))
+	if (!look(w, fd, s, name, &st))
 		return;
-	hour = hour_of(w, st.st_mtim.tv_sec);
+	hour = is_young(w, &st) ? INT64_MAX : hour_of(w, st.st_mtim.tv_sec);
+	if (hour < w->limit &&
+	    take(w, fd, s, name, &st.st_mtim, (uint64_t)st.st_size))
+		return;
+	add_up(w, s, &st);
 	if (hour == w->limit)
 		add_candidate(w, s, name, &st);
-	else if (hour < w->limit &&
-		 take(w, fd, s, name, &st.st_mtim, (uint64_t)st.st_size))
-		settle(w, s, (uint64_t)st.st_size);
 }
 
 static int
@@ -448,6 +458,15 @@ drop_empty_days(struct work *w)
 			drop_folder(w, s);
 }
 
+/* What is there now: another purge may have been at it. */
+static void
+look_again(struct work *w, struct shelf *s)
+{
+	w->bytes -= s->bytes;
+	s->bytes = s->images = 0;
+	visit_shelf(w, s, visit_old);
+}
+
 static void
 thin(struct work *w)
 {
@@ -459,7 +478,7 @@ thin(struct work *w)
 		w->limit = find_limit(w, w->bytes - keep_bytes);
 		for (s = w->shelves; s < w->shelves + w->shelf_count; s++)
 			if (s->oldest_hour <= w->limit)
-				visit_shelf(w, s, visit_old);
+				look_again(w, s);
 		/* of half a list the oldest are not known */
 		if (!w->no_memory)
 			take_candidates(w, keep_bytes);
@@ -533,7 +552,7 @@ walk(struct work *w)
 		return;
 	qsort(w->shelves, w->shelf_count, sizeof(*w->shelves), by_day);
 	w->shelves[0] = store;
-	w->r->count = w->shelf_count;
+	w->r->count = w->shelf_count - 1;
 	for (s = w->shelves + 1; s < w->shelves + w->shelf_count; s++) {
 		w->r->done++;
 		if (s->kind == UPLOAD)

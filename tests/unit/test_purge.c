@@ -136,10 +136,16 @@ left(struct retention *me, const char *name, const char *why, bool failed)
 	    name, why);
 }
 
+/* After so many were looked at, the first twenty are removed by another. */
+static uint64_t meanwhile;
+
 static void
 progress(struct retention *me)
 {
-	(void)me;
+	unsigned i;
+
+	for (i = 0; meanwhile != 0 && me->looked == meanwhile && i < 20; i++)
+		unlink(path("2026-03-05/%04x%060d.png", i, 0));
 }
 
 /* An empty store, and nothing set. */
@@ -149,6 +155,7 @@ fresh(void)
 	nftw(root, wipe, 8, FTW_DEPTH | FTW_PHYS);
 	memset(&settings, 0, sizeof(settings));
 	memset(&inject, 0, sizeof(inject));
+	meanwhile = 0;
 	settings.store = root;
 }
 
@@ -232,6 +239,22 @@ lose(int fd)
 {
 	(void)fd;
 	unlink(image(TODAY, 0));
+}
+
+/* As a backup by links does, and NFS for as long as it is open. */
+static void
+lose_but_a_link(int fd)
+{
+	(void)!link(image(TODAY, 0), path("backup"));
+	lose(fd);
+}
+
+/* Removed and saved anew: another file has the name. */
+static void
+lose_and_save(int fd)
+{
+	lose_but_a_link(fd);
+	put(image(TODAY, 0), 100, NOON);
 }
 
 static void
@@ -541,6 +564,33 @@ test_races(void)
 		check(exists(image(TODAY, 0)));
 		check(inject.before_lock == NULL);
 		folder_close(f);
+	}
+	test ("it sees it also where the file has another link") {
+		struct folder *f = folder_open(root, stderr);
+		struct folder_file file = { TODAY, NULL, said, 100, true };
+		struct problem p = { 0 };
+
+		fresh();
+		day(TODAY, 1, NOON);
+		inject.before_lock = lose_but_a_link;
+		file.name = image(TODAY, 0) + strlen(path(TODAY)) + 1;
+		check(folder_put(f, &file, 0, &p) == OUTCOME_SAVED);
+		check(exists(image(TODAY, 0)));
+		folder_close(f);
+	}
+	test ("what was removed and saved anew is not removed") {
+		fresh();
+		settings.keep_bytes = 1;
+		day(TODAY, 1, NOON - 3 * HOUR);
+		inject.before_lock = lose_and_save;
+		check(purge() && !r.failed && exists(image(TODAY, 0)));
+	}
+	test ("what another purge removed meanwhile is too many no more") {
+		fresh();
+		settings.keep_bytes = 1000;
+		day("2026-03-05", 30, NOON - 5 * DAY);
+		meanwhile = 30;
+		check(purge() && files() == 10 && r.images == 0 && !r.over);
 	}
 	test ("the second purge does not get the lock") {
 		int one, two;
