@@ -31,6 +31,17 @@ request_is(char *const envp[], const char *method)
 	return value != NULL && strcmp(value, method) == 0;
 }
 
+/* An upload's address.  A web server lets others ask there than for health and
+ * metrics, and as often as they like: it is for uploads alone. */
+static bool
+is_for_uploads(char *const envp[])
+{
+	const char *path = request_variable(envp, "PATH_INFO");
+	size_t len = path == NULL ? 0 : strlen(path);
+
+	return len >= 4 && strcmp(path + len - 4, ".png") == 0;
+}
+
 /* The credential after "scheme" and its blanks; NULL for another scheme. */
 static const char *
 credential_of(const char *header, const char *scheme)
@@ -231,7 +242,7 @@ request_read(struct request *r, char *const envp[], const struct body *body,
 	enum outcome o;
 
 	memset(r, 0, sizeof(*r));
-	if (!request_is(envp, "POST"))
+	if (!request_is(envp, "POST") || is_for_uploads(envp))
 		return fail(p, OUTCOME_METHOD, NULL);
 	o = read_authorization(&r->authorization, envp, p);
 	if (o == OUTCOME_SAVED)
@@ -302,7 +313,8 @@ request_about(char *const envp[])
 	const char *path = request_variable(envp, "PATH_INFO");
 	const char *last = path == NULL ? NULL : strrchr(path, '/');
 
-	if (!request_is(envp, "GET") && !request_is(envp, "HEAD"))
+	if ((!request_is(envp, "GET") && !request_is(envp, "HEAD")) ||
+	    is_for_uploads(envp))
 		return ABOUT_NOTHING;
 	if (query_has(query, "health") ||
 	    (last != NULL && strcmp(last, "/health") == 0))

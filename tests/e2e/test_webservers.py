@@ -716,6 +716,13 @@ def test_health_and_metrics_arrive(behind):
         head = behind.server.ask(path, "HEAD")
         assert (head.status, head.body) == (200, b"")
         assert behind.server.ask(path, source=NEIGHBOUR).status == 403
+    # who may upload may not ask there, nor save panels unlimited
+    for query in ("health", "metrics"):
+        answer = behind.server.ask("/grafana-images/x.png?" + query)
+        assert answer.status == 405
+    answer = behind.server.ask("/grafana-images/x.png", "POST", body=b"{}",
+                               headers={"Authorization": "Bearer x"})
+    assert answer.status == 405
 
 
 def test_an_upload_is_kept_and_served(behind):

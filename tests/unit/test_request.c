@@ -13,26 +13,34 @@ static char text[65600]; /* of bodies and credentials that are made here */
 static struct request request;
 static struct problem problem;
 
-/* One request with those variables, separated by newlines, and that body. */
-static enum outcome
-ask(const char *variables, struct body body)
-{
-	char *copy = strdup(variables), *p, *envp[16];
-	enum outcome o;
-	size_t n = 0;
+static char *asked, *those[16];
 
-	for (p = copy; p != NULL && n < 15; n++) {
-		envp[n] = p;
+/* Those variables, separated by newlines, until the next call. */
+static void
+given(const char *variables)
+{
+	size_t n = 0;
+	char *p;
+
+	free(asked);
+	asked = strdup(variables);
+	for (p = asked; p != NULL && n < 15; n++) {
+		those[n] = p;
 		p = strchr(p, '\n');
 		if (p != NULL)
 			*p++ = '\0';
 	}
-	envp[n] = NULL;
+	those[n] = NULL;
+}
+
+/* One request with those variables and that body. */
+static enum outcome
+ask(const char *variables, struct body body)
+{
+	given(variables);
 	request_free(&request);
 	memset(&problem, 0, sizeof(problem));
-	o = request_read(&request, envp, &body, &problem);
-	free(copy);
-	return o;
+	return request_read(&request, those, &body, &problem);
 }
 
 static struct body
@@ -302,6 +310,42 @@ static const struct {
 	    "bad UTF-8 is malformed also where it is ignored" },
 };
 
+static enum request_about
+about(const char *variables)
+{
+	given(variables);
+	return request_about(those);
+}
+
+static void
+health_and_metrics(void)
+{
+	test ("health and metrics are asked for by the query or the path") {
+		check(about("REQUEST_METHOD=GET\nQUERY_STRING=health") ==
+		      ABOUT_HEALTH);
+		check(about("REQUEST_METHOD=HEAD\nQUERY_STRING=a&metrics") ==
+		      ABOUT_METRICS);
+		check(about("REQUEST_METHOD=GET\nPATH_INFO=/health") ==
+		      ABOUT_HEALTH);
+		check(about("REQUEST_METHOD=GET\nPATH_INFO=/g/metrics") ==
+		      ABOUT_METRICS);
+		check(about("REQUEST_METHOD=POST\nQUERY_STRING=health") ==
+		      ABOUT_NOTHING);
+	}
+	test ("an upload's address, with a list of its own, tells neither") {
+		check(about("REQUEST_METHOD=GET\nPATH_INFO=/x.png\n"
+			    "QUERY_STRING=metrics") == ABOUT_NOTHING);
+		check(about("REQUEST_METHOD=GET\nPATH_INFO=/x.png\n"
+			    "QUERY_STRING=health") == ABOUT_NOTHING);
+	}
+	test ("nor is a panel saved there") {
+		check_str(outcome_word(ask("REQUEST_METHOD=POST\n" BEARER
+					   "\nPATH_INFO=/x.png",
+			      whole(GOOD))),
+		    "method");
+	}
+}
+
 static void
 what_is_asked(void)
 {
@@ -399,9 +443,11 @@ main(void)
 {
 	order();
 	who_asks();
+	health_and_metrics();
 	what_is_asked();
 	variables();
 	wiping();
 	request_free(&request);
+	free(asked);
 	return tap_done();
 }
