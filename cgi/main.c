@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "gateway.h"
 #include "http.h"
+#include "memory.h"
 #include "sandbox.h"
 #include "service.h"
 #include "settings.h"
@@ -86,7 +87,7 @@ settle(void)
 	mallopt(M_ARENA_MAX, 2);
 	/* a panel's memory is used again at once: to give each back to the
 	 * kernel and take it anew costs as much as checking the panel */
-	mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+	mallopt(M_MMAP_THRESHOLD, MEMORY_MAPPED);
 	mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 }
 

@@ -7,6 +7,8 @@
  * C library's place (ld.so(8): the program's symbols come first) reaches it and
  * every other library.  A sanitizer has taken that place already.
  */
+#include "memory.h"
+
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +27,13 @@ void __libc_free(void *);
 __attribute__((visibility("default"))) void
 free(void *p)
 {
-	if (p != NULL)
-		explicit_bzero(p, malloc_usable_size(p));
+	size_t size = p == NULL ? 0 : malloc_usable_size(p);
+
+	/* what has a mapping of its own goes back to the kernel, and pages that
+	 * nobody touched would come into being by wiping them: libfcgi asks
+	 * for as much as a peer says that it will send */
+	if (size < MEMORY_MAPPED)
+		explicit_bzero(p, size);
 	__libc_free(p);
 }
 

@@ -4,6 +4,7 @@ costs that connection, and its worker is free."""
 import contextlib
 import fcntl
 import json
+import re
 import select
 import socket
 import termios
@@ -179,6 +180,18 @@ def test_a_request_is_ended_at_once(service, post, wrong):
     with Peer(WRONG[wrong]) as peer:
         next_is_served(post)
         assert status(peer.records()) is None
+
+
+@pytest.mark.skipif(sanitized(), reason="a sanitizer ends who asks for that")
+def test_what_a_peer_only_announces_costs_no_memory(service, post):
+    service.start(workers=1)
+    with Peer(WRONG["with a variable of gigabytes"].replace(
+            b"\xff\xff\xff\xfe", b"\xbf\xff\xff\xfe")) as peer:
+        assert status(peer.records()) is None
+    assert post().status == 200
+    with open("/proc/%d/status" % service.pid) as f:
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", f.read())[1])
+    assert peak < 100 * 1024
 
 
 def test_a_request_that_is_aborted_frees_its_worker_at_once(
