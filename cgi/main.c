@@ -81,6 +81,8 @@ settle(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	umask(022);
+	/* libcurl would write the keys of our connections there */
+	unsetenv("SSLKEYLOGFILE");
 	/* libfcgi's, ms: how long it waits for a peer to close first */
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
 	/* memory follows the requests in flight, not the number of threads */
