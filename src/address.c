@@ -19,11 +19,15 @@ v4_allowed(uint32_t a)
 		{ 0xa9fe0000, 16 }, /* 169.254/16: link-local, metadata */
 		{ 0xc0000000, 24 }, /* 192.0.0/24: protocol assignments */
 		{ 0xc0000200, 24 }, /* 192.0.2/24: documentation */
+		{ 0xc0586300, 24 }, /* 192.88.99/24: 6to4 relays, once */
 		{ 0xc6120000, 15 }, /* 198.18/15: benchmarks */
 		{ 0xc6336400, 24 }, /* 198.51.100/24: documentation */
 		{ 0xcb007100, 24 }, /* 203.0.113/24: documentation */
 		{ 0xe0000000, 4 },  /* 224/4: multicast */
 		{ 0xf0000000, 4 },  /* 240/4: reserved, broadcast */
+		/* metadata services of clouds elsewhere */
+		{ 0x646464c8, 32 }, /* 100.100.100.200: Alibaba */
+		{ 0xa83f8110, 32 }, /* 168.63.129.16: Azure */
 	};
 	size_t i;
 
@@ -49,18 +53,26 @@ v6_allowed(const unsigned char a[16])
 		unsigned char net[16];
 		unsigned bits;
 	} never[] = {
-		{ { 0xfe, 0x80 }, 10 },             /* link-local */
-		{ { 0xfe, 0xc0 }, 10 },             /* site-local */
-		{ { 0xff }, 8 },                    /* multicast */
-		{ { 0x01 }, 64 },                   /* 100::/64: discard */
-		{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation */
-		{ { 0x3f, 0xff }, 20 },             /* documentation */
-		{ { 0x20, 0x01, 0, 0 }, 32 },       /* Teredo */
-		{ { 0x20, 0x01, 0, 0x02 }, 48 },    /* benchmarks */
+		{ { 0xfe, 0x80 }, 10 },                /* link-local */
+		{ { 0xfe, 0xc0 }, 10 },                /* site-local */
+		{ { 0xff }, 8 },                       /* multicast */
+		{ { 0x01 }, 64 },                      /* 100::/64: discard */
+		{ { 0x01, 0, 0, 0, 0, 0, 0, 1 }, 64 }, /* dummy prefix */
+		{ { 0x5f }, 16 },                      /* segment routing */
+		{ { 0x20, 0x01, 0, 0x10 }, 28 },       /* ORCHID, once */
+		{ { 0x20, 0x01, 0, 0x20 }, 28 },       /* ORCHIDv2 */
+		{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 },    /* documentation */
+		{ { 0x3f, 0xff }, 20 },                /* documentation */
+		{ { 0x20, 0x01, 0, 0 }, 32 },          /* Teredo */
+		{ { 0x20, 0x01, 0, 0x02 }, 48 },       /* benchmarks */
 		{ { 0x00, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, /* local NAT64 */
-		{ { 0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02,
-		      0x54 },
-		    128 }, /* a cloud's metadata service */
+		/* metadata services of clouds: Amazon's two, Google's,
+		 * Oracle's, Scaleway's */
+		{ { 0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 }, 128 },
+		{ { 0xfd, 0, 0x0e, 0xc2, [15] = 0x23 }, 128 },
+		{ { 0xfd, 0x20, 0, 0xce, [14] = 0x02, [15] = 0x54 }, 128 },
+		{ { 0xfd, 0, 0, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe }, 128 },
+		{ { 0xfd, 0, 0, 0x42, [15] = 0x42 }, 128 },
 	};
 	static const unsigned char zeros[16];
 	static const unsigned char nat64[12] = { 0, 0x64, 0xff, 0x9b };
