@@ -680,6 +680,9 @@ static const char too_few[] =
     "The image has fewer pixels than its header says.";
 static const char too_many[] =
     "The image has more pixels than its header says.";
+static const char small_window[] =
+    "The image's pixels are compressed with a small window, which not every "
+    "program can read.";
 static const char left_over[] =
     "Something follows the pixels within the image's IDAT chunks.";
 
@@ -750,6 +753,19 @@ stream_check(const struct picture *pic, const uint8_t *idat, size_t len,
 	return o;
 }
 
+/*
+ * The stream says how far back it points at most (RFC 1950, 2.2): 2^8 to 2^15
+ * bytes.  Only zlib, and so libpng, holds it to that; browsers and libdeflate
+ * do not.  Where there is less than that, all can be pointed at.
+ */
+static bool
+window_is_small(const struct picture *pic, const uint8_t *idat, size_t len)
+{
+	unsigned bits = len > 0 ? (idat[0] >> 4) + 8U : 15;
+
+	return bits < 15 && pic->raw_bytes > UINT64_C(1) << bits;
+}
+
 /* Is "idat" a zlib stream (10.1) of exactly the rows that there should be? */
 static enum outcome
 pixels_check(const struct picture *pic, const uint8_t *idat,
@@ -762,6 +778,8 @@ pixels_check(const struct picture *pic, const uint8_t *idat,
 	/* so a short file cannot make us touch much memory */
 	if (pic->raw_bytes / MOST_RATIO > len)
 		return fail(p, OUTCOME_NOT_A_PNG, too_few);
+	if (window_is_small(pic, idat, len))
+		return fail(p, OUTCOME_NOT_A_PNG, small_window);
 	if (pic->raw_bytes > WHOLE_BYTES) {
 		scratch_settle(s, WINDOW_BYTES);
 		return stream_check(pic, idat, len, s, &rows, p);

@@ -845,6 +845,9 @@ check_raw(const char *raw, size_t len, const char *why)
 	buf_free(&z);
 }
 
+#define WINDOW                                                                 \
+	"The image's pixels are compressed with a small window, which not "    \
+	"every program can read."
 #define FEWER  "The image has fewer pixels than its header says."
 #define MORE   "The image has more pixels than its header says."
 #define FILTER "The image is damaged: a row begins with an unknown filter type."
@@ -949,6 +952,52 @@ pixel_tests(void)
 	test ("the pixels' stream is whole, and nothing follows it in its "
 	      "chunk")
 		stream_bits_test();
+	buf_free(&b);
+}
+
+/* Compressed with a window of 2^bits bytes. */
+static void
+make_windowed(struct buf *b, const struct shape *shape, int bits)
+{
+	static unsigned char z[1 << 16];
+	z_stream s = { 0 };
+	struct buf raw;
+
+	buf_init(&raw, 1 << 20);
+	raw_add(&raw, shape);
+	check(deflateInit2(&s, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY) ==
+	      Z_OK);
+	s.next_in = (unsigned char *)raw.bytes;
+	s.avail_in = (unsigned)raw.len;
+	s.next_out = z;
+	s.avail_out = sizeof(z);
+	check(deflate(&s, Z_FINISH) == Z_STREAM_END);
+	buf_reset(b);
+	signature_add(b);
+	ihdr_add(b, shape);
+	chunk_add(b, "IDAT", z, sizeof(z) - s.avail_out);
+	chunk_add(b, "IEND", NULL, 0);
+	deflateEnd(&s);
+	buf_free(&raw);
+}
+
+/* The declared window is as large as all that could be pointed at. */
+static void
+window_test(void)
+{
+	static const struct shape tiny = { 15, 4, 8, 6, 0 }; /* 244 bytes */
+	static const struct shape small = { 64, 64, 8, 6, 0 };
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	test ("a small window is enough for a small picture") {
+		make_windowed(&b, &tiny, 9);
+		check_clean(b.bytes, b.len, NULL);
+	}
+	test ("what could point further back than it says is refused") {
+		make_windowed(&b, &small, 9);
+		check_clean(b.bytes, b.len, WINDOW);
+	}
 	buf_free(&b);
 }
 
@@ -1227,6 +1276,7 @@ main(void)
 	outcome_tests();
 	rule_tests();
 	pixel_tests();
+	window_test();
 	limit_tests();
 	stranger_tests();
 	corpus_tests();
