@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "checker.h"
 
+#include "clock.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -59,15 +61,18 @@ checker_close(struct checker *c)
 	free(c);
 }
 
+/* NULL: it is too late. */
 static struct png_scratch *
-take(struct checker *c)
+take(struct checker *c, int64_t until_ms)
 {
-	struct png_scratch *s;
+	struct png_scratch *s = NULL;
 
 	pthread_mutex_lock(&c->lock);
 	while (c->idle_count == 0)
-		pthread_cond_wait(&c->freed, &c->lock);
-	s = c->idle[--c->idle_count];
+		if (!clock_wait(&c->freed, &c->lock, until_ms))
+			break;
+	if (c->idle_count > 0)
+		s = c->idle[--c->idle_count];
 	pthread_mutex_unlock(&c->lock);
 	return s;
 }
@@ -83,13 +88,17 @@ give_back(struct checker *c, struct png_scratch *s)
 }
 
 enum outcome
-checker_clean(struct checker *c, struct buf *clean, struct png_size *size,
-    const void *image, size_t len, const struct png_limits *limits,
-    struct problem *p)
+checker_clean(struct checker *c, int64_t until_ms, struct buf *clean,
+    struct png_size *size, const void *image, size_t len,
+    const struct png_limits *limits, struct problem *p)
 {
-	struct png_scratch *s = take(c);
+	struct png_scratch *s = take(c, until_ms);
 	enum outcome o;
 
+	if (s == NULL)
+		return fail(p, OUTCOME_SLOW,
+		    "Too many pictures had to be checked before. Try again "
+		    "later.");
 	o = png_clean(clean, size, image, len, limits, s, p);
 	give_back(c, s);
 	return o;

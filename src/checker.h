@@ -17,9 +17,10 @@ struct checker;
 struct checker *checker_open(void);
 void checker_close(struct checker *);
 
-/* png_clean() in its turn.  May be called by several threads at once. */
-enum outcome checker_clean(struct checker *, struct buf *clean,
-    struct png_size *, const void *image, size_t len, const struct png_limits *,
-    struct problem *);
+/* png_clean() in its turn, or OUTCOME_SLOW when that has not come by then, on
+ * now_ms()'s clock.  May be called by several threads at once. */
+enum outcome checker_clean(struct checker *, int64_t until_ms,
+    struct buf *clean, struct png_size *, const void *image, size_t len,
+    const struct png_limits *, struct problem *);
 
 #endif

@@ -5,14 +5,13 @@
 #include "clock.h"
 #include "desk.h"
 #include "render.h"
+#include "reply.h"
 #include "turns.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_SECONDS                                                          \
-	5 /* what a caller is told when nothing better is known                \
-	   */
+#define RETRY_MAX_SECONDS 60 /* what Grafana says is passed on up to here */
 
 struct pictures {
 	const struct settings *settings;
@@ -85,15 +84,15 @@ pictures_renew(struct pictures *s, const struct picture *p, struct http *http,
  */
 static void
 check(struct pictures *s, struct picture *p, struct buf *clean,
-    const void *image, size_t len)
+    const void *image, size_t len, const struct caller *caller)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
 	};
 
 	clean->limit = len + 1024;
-	p->outcome = checker_clean(
-	    s->checker, clean, &p->size, image, len, &limits, &p->problem);
+	p->outcome = checker_clean(s->checker, caller->deadline_ms, clean,
+	    &p->size, image, len, &limits, &p->problem);
 }
 
 /* Keep it, if it is one; "name" is NULL for one that is named by its content.
@@ -184,6 +183,18 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 	return o;
 }
 
+/* When, in seconds.  What Grafana said is for who asked: others it may serve.
+ */
+static long
+come_again(struct turns *turns, const struct http_answer *busy)
+{
+	long estimate = turns_estimate_seconds(turns), said = busy->retry_after;
+
+	if (said > RETRY_MAX_SECONDS)
+		said = RETRY_MAX_SECONDS;
+	return said > estimate ? said : estimate;
+}
+
 /*
  * Wait for a turn and render; when Grafana is busy, hold back and try again as
  * long as the caller has time.
@@ -215,8 +226,10 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 		o = render_once(s, p, d, order, &request, turns, http);
 		if (o != OUTCOME_GRAFANA_BUSY)
 			return o;
-		p->retry_seconds = turns_estimate_seconds(turns);
-		if (turns_held_ms(turns) >= caller_left_ms(order->caller))
+		p->retry_seconds = come_again(turns, &d->answer);
+		if (turns_held_ms(turns) >= caller_left_ms(order->caller) ||
+		    d->answer.retry_after * 1000 >=
+			caller_left_ms(order->caller))
 			return o;
 		again = true;
 		request.until_ms = order->caller->deadline_ms;
@@ -236,11 +249,12 @@ pictures_make(struct pictures *s, struct picture *p,
 	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
-	p->retry_seconds = RETRY_SECONDS;
+	p->retry_seconds = REPLY_RETRY_SECONDS;
 	http_answer_init(&d.answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &d, order, http);
 	if (p->outcome == OUTCOME_SAVED) {
-		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len);
+		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len,
+		    order->caller);
 		metrics_rendered(s->metrics, p->outcome, p->render_ms);
 	}
 	/* before the disk is waited for: many may be doing that */
@@ -260,8 +274,8 @@ pictures_keep(struct pictures *s, struct picture *p, const char *name,
 	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
-	p->retry_seconds = RETRY_SECONDS;
-	check(s, p, &clean, image, len);
+	p->retry_seconds = REPLY_RETRY_SECONDS;
+	check(s, p, &clean, image, len, caller);
 	keep(s, p, name, &clean, http, caller);
 	buf_free(&clean);
 }

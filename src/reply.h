@@ -26,6 +26,9 @@ struct saved {
 /* Room for a reply; the longest holds an address and a link. */
 #define REPLY_MAX (1024 * 1024)
 
+/* What "come again" means when nothing better is known. */
+#define REPLY_RETRY_SECONDS 5
+
 /* 200, or 201 for an upload. */
 void reply_saved(struct buf *, const struct saved *, bool created);
 

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_SECONDS 5
 #define WARN_EVERY_MS 60000
 
 struct service {
@@ -382,7 +381,7 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 		.grafana = s->settings->grafana,
 		.words = words,
 		.sandbox = sandbox_level(),
-		.retry_seconds = RETRY_SECONDS,
+		.retry_seconds = REPLY_RETRY_SECONDS,
 	};
 
 	if (words == NULL) {

@@ -13,7 +13,7 @@
  * When Grafana says that it is busy, nobody gets a turn for a while, at most
  * TURNS_HOLD_MAX_MS, and then fewer at one time until it has had success again.
  */
-#define TURNS_HOLD_MAX_MS 60000
+#define TURNS_HOLD_MAX_MS 10000
 
 struct turns;
 
