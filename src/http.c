@@ -53,8 +53,10 @@ struct transfer {
 	int64_t looked_ms; /* whether it is still wanted */
 	unsigned header_lines;
 	size_t announced;  /* bytes of the body; 0 if it was not said */
-	bool contradicted; /* by another length (RFC 9112, 6.3) */
-	bool few;          /* beside it */
+	bool length_said;  /* even if 0 */
+	bool contradicted; /* by another length, or none (RFC 9112, 6.3) */
+	bool body_began;
+	bool few; /* beside it */
 	bool address_refused;
 	bool too_big;
 	bool no_memory;
@@ -158,11 +160,36 @@ read_seconds(const char *digits)
 	return n < DAY_SECONDS ? n : DAY_SECONDS;
 }
 
+/* As before the first line of an answer: others (1xx) may come before it. */
+static void
+forget_headers(struct transfer *t)
+{
+	struct http_answer *a = t->answer;
+
+	*a->location = '\0';
+	a->has_etag = false;
+	a->date = a->last_modified = -1;
+	a->retry_after = -1;
+	t->announced = 0;
+	t->length_said = false;
+}
+
+static void
+read_length(struct transfer *t, const char *value)
+{
+	size_t before = t->announced;
+
+	t->announced = strtoull(value, NULL, 10);
+	t->contradicted = *value == '\0' ||
+			  value[strspn(value, "0123456789")] != '\0' ||
+			  (t->length_said && t->announced != before);
+	t->length_said = true;
+}
+
 static void
 read_header(struct transfer *t, const char *line, size_t len)
 {
 	struct http_answer *a = t->answer;
-	size_t before = t->announced;
 	char value[64];
 
 	/* its query may be long, and is of no use */
@@ -177,10 +204,8 @@ read_header(struct transfer *t, const char *line, size_t len)
 	if (header_value(value, sizeof(value), line, len, "Retry-After") &&
 	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
 		a->retry_after = read_seconds(value);
-	if (header_value(value, sizeof(value), line, len, "Content-Length") &&
-	    *value != '\0' && value[strspn(value, "0123456789")] == '\0')
-		t->announced = strtoull(value, NULL, 10);
-	t->contradicted = before != 0 && t->announced != before;
+	if (header_value(value, sizeof(value), line, len, "Content-Length"))
+		read_length(t, value);
 }
 
 static size_t
@@ -193,7 +218,10 @@ on_header(char *line, size_t size, size_t n, void *user)
 		t->flooded = true;
 		return 0;
 	}
-	read_header(t, line, n);
+	if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
+		forget_headers(t);
+	else if (!t->body_began) /* else a trailer */
+		read_header(t, line, n);
 	return t->contradicted ? 0 : n;
 }
 
@@ -204,6 +232,7 @@ on_body(char *bytes, size_t size, size_t n, void *user)
 	struct buf *body = &t->answer->body;
 
 	(void)size;
+	t->body_began = true;
 	if (t->arrives != NULL)
 		t->arrives(t->place);
 	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
