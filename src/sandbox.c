@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -15,20 +16,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* A sanitizer makes calls of its own, and reads what nobody else does.  "make
- * coverage" sets it, too: what ran is written down elsewhere. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNCONFINED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNCONFINED 1
-#endif
-#ifndef UNCONFINED
-#define UNCONFINED 0
-#endif
 
 static const char *level = "off";
 
@@ -231,16 +218,16 @@ enter_landlock(const struct settings *settings)
 static const char *const allowed[] = {
 	/* files */
 	"access", "close", "dup", "dup2", "dup3", "faccessat", "faccessat2",
-	"fallocate", "fchmod", "fchmodat", "fcntl", "fdatasync", "flock",
-	"fstat", "fstatfs", "fsync", "ftruncate", "getcwd", "getdents64",
-	"linkat", "lseek", "lstat", "mkdir", "mkdirat", "newfstatat", "open",
-	"openat", "pread64", "pwrite64", "read", "readlink", "readlinkat",
-	"readv", "renameat", "renameat2", "stat", "statfs", "statx", "unlink",
-	"unlinkat", "utimensat", "write", "writev",
+	"fallocate", "fchmod", "fdatasync", "flock", "fstat", "fstatfs",
+	"fsync", "ftruncate", "getcwd", "getdents64", "linkat", "lseek",
+	"lstat", "mkdir", "mkdirat", "newfstatat", "open", "openat", "pread64",
+	"pwrite64", "read", "readlink", "readlinkat", "readv", "renameat",
+	"renameat2", "stat", "statfs", "statx", "unlink", "unlinkat", "write",
+	"writev",
 	/* sockets; which kinds can be made is below */
 	"accept", "accept4", "bind", "connect", "getpeername", "getsockname",
-	"getsockopt", "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg",
-	"sendto", "setsockopt", "shutdown",
+	"getsockopt", "recvfrom", "recvmmsg", "recvmsg", "setsockopt",
+	"shutdown",
 	/* waiting */
 	"clock_nanosleep", "epoll_create1", "epoll_ctl", "epoll_pwait",
 	"epoll_pwait2", "epoll_wait", "eventfd2", "nanosleep", "pipe", "pipe2",
@@ -282,15 +269,25 @@ add_names(scmp_filter_ctx filter, uint32_t action, const char *const names[],
 	return true;
 }
 
-/* Calls that are allowed when (argument & mask) == value. */
+/* A call that is allowed when all of that holds. */
 struct narrow {
 	int number;
-	unsigned argument;
-	uint64_t mask;
-	uint64_t value;
+	unsigned count;
+	struct scmp_arg_cmp when[3];
 };
 
 #define ALL UINT64_MAX
+#define IS(argument, mask, value)                                              \
+	SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value)
+/* Its lower bits are the type, the others SOCK_CLOEXEC and the like. */
+#define MAKES(family, type, protocol)                                          \
+	{                                                                      \
+		SCMP_SYS(socket), 3,                                           \
+		{                                                              \
+			IS(0, ALL, family), IS(1, 0xf, type),                  \
+			    IS(2, ALL, protocol)                               \
+		}                                                              \
+	}
 
 static bool
 add_narrow(scmp_filter_ctx filter)
@@ -298,34 +295,53 @@ add_narrow(scmp_filter_ctx filter)
 	const struct narrow rules[] = {
 		/* threads, not processes; clone3() hides its flags in memory,
 		 * and libc takes clone() where it is not there */
-		{ SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD },
-		{ SCMP_SYS(tgkill), 0, ALL, (uint64_t)getpid() },
+		{ SCMP_SYS(clone), 1, { IS(0, CLONE_THREAD, CLONE_THREAD) } },
+		{ SCMP_SYS(tgkill), 1, { IS(0, ALL, (uint64_t)getpid()) } },
 		/* memory is written or run, never both; libraries for names
 		 * (nsswitch.conf) may come late */
-		{ SCMP_SYS(mmap), 2, PROT_EXEC, 0 },
-		{ SCMP_SYS(mmap), 2, PROT_EXEC | PROT_WRITE, PROT_EXEC },
-		{ SCMP_SYS(mprotect), 2, PROT_EXEC, 0 },
-		{ SCMP_SYS(socket), 0, ALL, AF_UNIX },
-		{ SCMP_SYS(socket), 0, ALL, AF_INET },
-		{ SCMP_SYS(socket), 0, ALL, AF_INET6 },
-		{ SCMP_SYS(socketpair), 0, ALL, AF_UNIX },
+		{ SCMP_SYS(mmap), 1, { IS(2, PROT_EXEC, 0) } },
+		{ SCMP_SYS(mmap), 1,
+		    { IS(2, PROT_EXEC | PROT_WRITE, PROT_EXEC) } },
+		{ SCMP_SYS(mprotect), 1, { IS(2, PROT_EXEC, 0) } },
+		/* Landlock knows the ports of plain TCP: not those of MPTCP,
+		 * nor of a packet that is sent while connecting */
+		{ SCMP_SYS(socket), 1, { IS(0, ALL, AF_UNIX) } },
+		MAKES(AF_INET, SOCK_STREAM, 0),
+		MAKES(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+		MAKES(AF_INET, SOCK_DGRAM, 0),
+		MAKES(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+		MAKES(AF_INET6, SOCK_STREAM, 0),
+		MAKES(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+		MAKES(AF_INET6, SOCK_DGRAM, 0),
+		MAKES(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+		/* getaddrinfo() asks which kinds of addresses we have */
+		{ SCMP_SYS(socket), 2,
+		    { IS(0, ALL, AF_NETLINK), IS(2, ALL, NETLINK_ROUTE) } },
+		{ SCMP_SYS(socketpair), 1, { IS(0, ALL, AF_UNIX) } },
+		{ SCMP_SYS(sendto), 1, { IS(3, MSG_FASTOPEN, 0) } },
+		{ SCMP_SYS(sendmsg), 1, { IS(2, MSG_FASTOPEN, 0) } },
+		{ SCMP_SYS(sendmmsg), 1, { IS(3, MSG_FASTOPEN, 0) } },
+		/* of an open file, not of a path */
+		{ SCMP_SYS(utimensat), 1, { IS(1, ALL, 0) } },
+		/* flags and locks; not who gets which signal for a file */
+		{ SCMP_SYS(fcntl), 1, { SCMP_CMP(1, SCMP_CMP_LE, F_SETLKW) } },
+		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_GETLK) } },
+		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_SETLK) } },
+		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_SETLKW) } },
+		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_DUPFD_CLOEXEC) } },
 		/* our own limits */
-		{ SCMP_SYS(prlimit64), 0, ALL, 0 },
-		{ SCMP_SYS(ioctl), 1, ALL, FIONREAD },
-		{ SCMP_SYS(ioctl), 1, ALL, FIONBIO },
-		{ SCMP_SYS(ioctl), 1, ALL, TCGETS },
+		{ SCMP_SYS(prlimit64), 1, { IS(0, ALL, 0) } },
+		{ SCMP_SYS(ioctl), 1, { IS(1, ALL, FIONREAD) } },
+		{ SCMP_SYS(ioctl), 1, { IS(1, ALL, FIONBIO) } },
+		{ SCMP_SYS(ioctl), 1, { IS(1, ALL, TCGETS) } },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, rules[i].number, 1,
-			SCMP_CMP(rules[i].argument, SCMP_CMP_MASKED_EQ,
-			    rules[i].mask, rules[i].value)) != 0)
+		if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+			rules[i].number, rules[i].count, rules[i].when) != 0)
 			return false;
-	/* getaddrinfo() asks which kinds of addresses we have */
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-		   SCMP_CMP(0, SCMP_CMP_MASKED_EQ, ALL, AF_NETLINK),
-		   SCMP_CMP(2, SCMP_CMP_MASKED_EQ, ALL, NETLINK_ROUTE)) == 0;
+	return true;
 }
 
 /* 0, or an errno. */

@@ -7,6 +7,20 @@
 
 #include "settings.h"
 
+/* A sanitizer makes calls of its own, and reads what nobody else does.  "make
+ * coverage" sets it, too: what ran is written down elsewhere. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNCONFINED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNCONFINED 1
+#endif
+#ifndef UNCONFINED
+#define UNCONFINED 0
+#endif
+
 /*
  * What a stranger who took this process over could still do with it: next to
  * nothing.
