@@ -400,6 +400,18 @@ has_room(struct folder *f, int64_t min_free_bytes)
 	return left >= min_free_bytes;
 }
 
+/* Nothing at all is left: bytes, or files where they are counted. */
+static bool
+is_full(struct folder *f)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(f->fd, &fs) != 0)
+		return false;
+	errno = ENOSPC;
+	return fs.f_bavail == 0 || (fs.f_files != 0 && fs.f_favail == 0);
+}
+
 bool
 folder_is_ready(struct folder *f, int64_t min_free_bytes)
 {
@@ -411,7 +423,7 @@ folder_is_ready(struct folder *f, int64_t min_free_bytes)
 		return false;
 	}
 	return faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
-	       has_room(f, min_free_bytes);
+	       has_room(f, min_free_bytes) && !is_full(f);
 }
 
 static bool
