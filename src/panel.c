@@ -326,8 +326,9 @@ next_pair(struct pair *pair, struct span *query)
 		    &c);
 		if (step == 0)
 			step = 1;
+		/* a NUL does not end it: then it is another name */
 		if (n + 1 < sizeof(pair->name))
-			pair->name[n++] = (char)c;
+			pair->name[n++] = (char)(c == '\0' ? 1 : c);
 	}
 	pair->name[n] = '\0';
 	if (i < pair->whole.len)

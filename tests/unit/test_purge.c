@@ -565,6 +565,23 @@ test_races(void)
 		check(inject.before_lock == NULL);
 		folder_close(f);
 	}
+	test ("the second purge does not get the lock") {
+		int one, two;
+
+		fresh();
+		one = state_lock(&settings, "purge.lock");
+		two = state_lock(&settings, "purge.lock");
+		check(one >= 0 && two == -1 && errno == EWOULDBLOCK);
+		close(one);
+		two = state_lock(&settings, "purge.lock");
+		check(two >= 0);
+		close(two);
+	}
+}
+
+static void
+test_more_races(void)
+{
 	test ("it sees it also where the file has another link") {
 		struct folder *f = folder_open(root, stderr);
 		struct folder_file file = { TODAY, NULL, said, 100, true };
@@ -591,18 +608,6 @@ test_races(void)
 		day("2026-03-05", 30, NOON - 5 * DAY);
 		meanwhile = 30;
 		check(purge() && files() == 10 && r.images == 0 && !r.over);
-	}
-	test ("the second purge does not get the lock") {
-		int one, two;
-
-		fresh();
-		one = state_lock(&settings, "purge.lock");
-		two = state_lock(&settings, "purge.lock");
-		check(one >= 0 && two == -1 && errno == EWOULDBLOCK);
-		close(one);
-		two = state_lock(&settings, "purge.lock");
-		check(two >= 0);
-		close(two);
 	}
 }
 
@@ -694,6 +699,7 @@ main(void)
 	test_more_bytes();
 	test_strangers();
 	test_races();
+	test_more_races();
 	test_errors();
 	test_more_errors();
 	fresh();
