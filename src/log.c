@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log.h"
 
+#include "clock.h"
 #include "version.h"
 
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,9 @@
 
 /* What may come from outside is cut to this, escaped: the line stays whole. */
 #define QUOTED_MAX 700
+
+#define WAIT_MS    1000
+#define STOPPED_MS 10000
 
 /* Of an image's name: the whole name is a key to it. */
 #define IMAGE_DIGITS 12
@@ -119,14 +125,27 @@ log_format(char text[LOG_LINE_MAX], const struct visit_record *v)
 	return l.len;
 }
 
-/* One write: lines of several threads and processes do not mix.  If nobody
- * takes it, there is nobody to tell. */
+/*
+ * One write: lines of several threads and processes do not mix.  If nobody
+ * takes it, there is nobody to tell: a reader that has stopped is waited for
+ * now and then, and does not stop us, too.  The lock is for the moment between
+ * looking whether there is room and filling it.
+ */
 static void
 write_line(const char *line, size_t len)
 {
-	ssize_t n = write(STDERR_FILENO, line, len);
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static int64_t stopped_ms; /* when it was last waited for in vain */
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	bool patient;
 
-	(void)n;
+	pthread_mutex_lock(&lock);
+	patient = stopped_ms == 0 || now_ms() - stopped_ms > STOPPED_MS;
+	if (poll(&p, 1, patient ? WAIT_MS : 0) == 0)
+		stopped_ms = now_ms();
+	else
+		(void)!write(STDERR_FILENO, line, len);
+	pthread_mutex_unlock(&lock);
 }
 
 void

@@ -152,6 +152,24 @@ def test_several_processes_share_one_socket_and_one_store(service, post):
     assert len(service.records()) == 24 and len(who) == 1
 
 
+# A pipe with room for a page, which is kept open and never read.
+UNREAD = """
+import fcntl, os, sys
+ours, theirs = os.pipe()
+fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+os.set_inheritable(ours, True)
+os.dup2(theirs, 2)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_log_that_nobody_reads_any_more_stops_nobody(service, post):
+    service.start(below=("/usr/bin/python3", "-c", UNREAD))
+    for n in range(40):
+        assert post("/d/unread?viewPanel=%d" % n).status == 200
+    service.stop()
+
+
 def test_killed_it_leaves_only_whole_images(service, post, grafana):
     service.start()
     before = images()
