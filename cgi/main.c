@@ -95,8 +95,8 @@ settle(void)
 
 /* Everything from settings to an open service, and the way back. */
 static int
-serve(
-    const char *file, int (*gateway)(struct service *, const struct settings *))
+serve(const char *file, bool store_needed,
+    int (*gateway)(struct service *, const struct settings *))
 {
 	struct settings settings;
 	struct service *service = NULL;
@@ -111,7 +111,7 @@ serve(
 		goto out;
 	}
 	errno = 0;
-	service = service_open(&settings, stderr);
+	service = service_open(&settings, store_needed, stderr);
 	if (service == NULL && errno == ENOMEM)
 		fputs("grafana-images: there is no memory to start with\n",
 		    stderr);
@@ -129,7 +129,8 @@ out:
 static int
 run_cgi(void)
 {
-	int status = serve(NULL, plain_serve);
+	/* a responder refuses to start; here each request has its answer */
+	int status = serve(NULL, false, plain_serve);
 
 	/* the request still gets an answer that a program can read */
 	if (status == EX_CONFIG || status == EX_CANTCREAT)
@@ -236,5 +237,5 @@ main(int argc, char *argv[])
 		    "standard input is no listening socket: a command is "
 		    "missing, or spawn-fcgi or a systemd socket has to start "
 		    "this");
-	return serve(file, fastcgi_serve);
+	return serve(file, true, fastcgi_serve);
 }

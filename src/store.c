@@ -15,8 +15,14 @@ struct store {
 	struct bucket *bucket;
 };
 
+static bool
+is_away(const struct store *s)
+{
+	return s->folder == NULL && s->bucket == NULL;
+}
+
 struct store *
-store_open(const struct settings *settings, FILE *complaints)
+store_open(const struct settings *settings, bool needed, FILE *complaints)
 {
 	struct store *s = calloc(1, sizeof(*s));
 
@@ -27,7 +33,7 @@ store_open(const struct settings *settings, FILE *complaints)
 		s->bucket = bucket_open(settings, complaints);
 	else
 		s->folder = folder_open(settings->store, complaints);
-	if (s->folder == NULL && s->bucket == NULL) {
+	if (is_away(s) && (needed || settings_store_is_s3(settings))) {
 		store_close(s);
 		return NULL;
 	}
@@ -82,6 +88,8 @@ store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
 		.by_content = true,
 	};
 
+	if (is_away(s))
+		return fail(p, OUTCOME_STORE_FAILED, NULL);
 	if (!make_key(key, image))
 		return fail(p, OUTCOME_INTERNAL, NULL);
 	if (s->bucket != NULL)
@@ -102,6 +110,8 @@ store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
 		.len = image->len,
 	};
 
+	if (is_away(s))
+		return fail(p, OUTCOME_STORE_FAILED, NULL);
 	snprintf(key, STORE_KEY_ROOM, NAME_UPLOADS "/%s.png", name);
 	if (s->bucket != NULL)
 		return bucket_put_new(s->bucket, key, image, http, left_ms, p);
@@ -114,6 +124,8 @@ store_renew(struct store *s, const char *key, size_t bytes, struct http *http,
 {
 	char day[STORE_DAY_LEN + 1];
 
+	if (is_away(s))
+		return false;
 	if (s->bucket != NULL)
 		return bucket_has(s->bucket, key, http, left_ms);
 	day_of(day, key);
@@ -123,7 +135,7 @@ store_renew(struct store *s, const char *key, size_t bytes, struct http *http,
 int64_t
 store_free_bytes(struct store *s)
 {
-	return s->bucket != NULL ? -1 : folder_free_bytes(s->folder);
+	return s->folder == NULL ? -1 : folder_free_bytes(s->folder);
 }
 
 const char *
@@ -131,6 +143,8 @@ store_health(struct store *s, struct http *http)
 {
 	if (s->bucket != NULL)
 		return bucket_health(s->bucket, http);
+	if (is_away(s))
+		return "cannot be written";
 	if (folder_is_ready(s->folder, s->settings->min_free_bytes))
 		return "ok";
 	return errno == ENOSPC ? "full" : "cannot be written";

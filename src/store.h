@@ -17,9 +17,13 @@
  */
 struct store;
 
-/* NULL when the store cannot be used; complaints say why.  Settings are
- * borrowed. */
-struct store *store_open(const struct settings *, FILE *complaints);
+/*
+ * NULL when the store cannot be used; complaints say why.  A folder that is not
+ * "needed" now is complained of too, and what is to be kept then is
+ * OUTCOME_STORE_FAILED.  Settings are borrowed.
+ */
+struct store *store_open(
+    const struct settings *, bool needed, FILE *complaints);
 void store_close(struct store *);
 
 /* Where an image is, below the store's address: "YYYY-MM-DD/SHA256.png". */

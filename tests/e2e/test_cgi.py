@@ -81,6 +81,19 @@ def test_as_cgi_a_get_is_answered_before_its_input_ends(service, cgi):
     os.close(writer)
 
 
+def test_as_cgi_a_store_that_cannot_be_written_is_store_failed(
+        service, cgi, grafana, tmp_path):
+    (tmp_path / "file").write_text("")
+    service.configure(store=str(tmp_path / "file" / "images"))
+    out = cgi(json.dumps({"imageUrl": grafana.url + PANEL}).encode())
+    assert b"\r\n\r\nstore-failed: " in out.stdout
+    assert out.stderr.count(b"outcome=store-failed") == 1
+    out = cgi(b"", REQUEST_METHOD="GET", QUERY_STRING="health")
+    assert out.stdout.startswith(b"Status: 503 ")
+    answer = json.loads(out.stdout.split(b"\r\n\r\n", 1)[1])
+    assert answer["store"] == "cannot be written"
+
+
 def test_as_cgi_wrong_settings_still_give_an_answer(service, cgi):
     with open(CONF, "w") as f:
         f.write("nonsense\n")
