@@ -33,7 +33,7 @@ enum worth {
 };
 
 enum landing {
-	LANDED_OWN,    /* we went: result is what fn made of it */
+	LANDED_OWN,    /* we went: result is what go() made of it */
 	LANDED_SHARED, /* result is a copy of somebody else's */
 	LANDED_LATE,   /* our deadline came while we waited */
 	LANDED_GONE,   /* our caller went away while we waited */

@@ -17,6 +17,7 @@ struct waiter {
 	const struct turn_request *request;
 	pthread_cond_t called;
 	bool admitted;
+	int64_t admitted_ms;
 };
 
 /* How many turns a credential holds now. */
@@ -138,6 +139,7 @@ admit(struct turns *t)
 		*p = w->next;
 		t->taken++;
 		w->admitted = true;
+		w->admitted_ms = now_ms();
 		pthread_cond_signal(&w->called);
 	}
 }
@@ -220,7 +222,9 @@ turns_take(struct turns *t, struct turn_request *r)
 	stand_in_line(t, &w);
 	turn = wait_for_turn(t, &w);
 	leave_line(t, &w);
-	r->taken_ms = now_ms();
+	/* not when it woke: a refusal may have come meanwhile to those who
+	 * began at the same moment, and be the same round */
+	r->taken_ms = w.admitted_ms;
 	/* others may have been held back by our being in the line */
 	if (turn != TURN_TAKEN)
 		admit(t);
