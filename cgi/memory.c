@@ -9,17 +9,13 @@
  */
 #include "memory.h"
 
+#include "sanitized.h"
+
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) &&                   \
-    !defined(__SANITIZE_THREAD__)
+#if !SANITIZED
 
 /* glibc's own, under the names that stay when these are taken. */
 void __libc_free(void *);

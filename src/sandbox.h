@@ -5,20 +5,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "sanitized.h"
 #include "settings.h"
 
-/* A sanitizer makes calls of its own, and reads what nobody else does.  "make
- * coverage" sets it, too: what ran is written down elsewhere. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNCONFINED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNCONFINED 1
-#endif
+/* A sanitizer cannot be confined.  "make coverage" sets it, too: what ran is
+ * written down elsewhere. */
 #ifndef UNCONFINED
-#define UNCONFINED 0
+#define UNCONFINED SANITIZED
 #endif
 
 /*

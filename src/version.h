@@ -2,7 +2,7 @@
 #ifndef VERSION_H
 #define VERSION_H
 
-/* The one place that says which release this is; the Makefile reads it too. */
+/* The one place that says which release this is. */
 #define VERSION "0.1.0"
 
 #endif
