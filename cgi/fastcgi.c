@@ -19,6 +19,7 @@
 #include "peers.h"
 #include "reply.h"
 #include "sandbox.h"
+#include "sanitized.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -40,10 +41,9 @@
 #define LISTENER        0
 #define OUT_OF_FILES_MS 50 /* until the next look after EMFILE */
 #define FILES_FOR_ALL   64 /* descriptors that no worker holds */
-#define WARN_EVERY_MS   60000
 
 /* A sanitizer's frames are larger. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SANITIZED
 #define STACK_BYTES (1024 * 1024)
 #else
 #define STACK_BYTES (128 * 1024)
@@ -254,15 +254,13 @@ rearm(int epoll)
 	epoll_ctl(epoll, EPOLL_CTL_MOD, LISTENER, &e);
 }
 
-/* Once a minute, because a stranger can come as often as he likes. */
 static void
 warn_of_stranger(struct responder *r, const struct sockaddr *address)
 {
-	int64_t now = now_ms(), warned = atomic_load(&r->warned_ms);
 	char name[PEERS_ADDRESS_ROOM], text[256];
 
-	if ((warned != 0 && now - warned < WARN_EVERY_MS) ||
-	    !atomic_compare_exchange_strong(&r->warned_ms, &warned, now))
+	/* he can come as often as he likes */
+	if (!log_warning_due(&r->warned_ms))
 		return;
 	peers_name(name, address);
 	snprintf(text, sizeof(text),

@@ -80,7 +80,7 @@ plain_serve(struct service *service, const struct settings *settings)
 	read_body(&in);
 	service_answer(service, http, &caller, environ, &in.body, &reply);
 	if (reply.failed)
-		plain_refuse();
+		(void)!send_reply(reply_last_word, strlen(reply_last_word));
 	else
 		ok = send_reply(reply.bytes, reply.len);
 	intake_free(&in);

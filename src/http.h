@@ -92,7 +92,7 @@ enum outcome http_post(struct http *, const struct http_question *,
 /* How a transfer ended, for whoever has words of its own for that. */
 enum http_end {
 	HTTP_WHOLE, /* a whole answer came, whatever its status is */
-	HTTP_SLOW,  /* not within max_ms or the caller's deadline */
+	HTTP_SLOW,  /* not within max_ms */
 	HTTP_GONE,  /* nobody waits any more */
 	HTTP_TOO_BIG,
 	HTTP_NO_MEMORY,

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 
 #define WAIT_MS    1000
 #define STOPPED_MS 10000
+
+#define WARN_EVERY_MS 60000
 
 /* Of an image's name: the whole name is a key to it. */
 #define IMAGE_DIGITS 12
@@ -168,6 +171,15 @@ log_warning(const char *sentence)
 	add(&l, " pid=%ld", (long)getpid());
 	text[l.len++] = '\n';
 	write_line(text, l.len);
+}
+
+bool
+log_warning_due(_Atomic int64_t *last_ms)
+{
+	int64_t last = atomic_load(last_ms), now = now_ms();
+
+	return (last == 0 || now - last >= WARN_EVERY_MS) &&
+	       atomic_compare_exchange_strong(last_ms, &last, now);
 }
 
 void

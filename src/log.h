@@ -37,6 +37,10 @@ void log_visit(const struct visit_record *);
  * constant but for addresses. */
 void log_warning(const char *sentence);
 
+/* May that be warned of now?  Once a minute: *last_ms says when it last was, 0
+ * never. */
+bool log_warning_due(_Atomic int64_t *last_ms);
+
 /* One line at start: the version, and the effective settings, secrets masked.
  */
 void log_start(const struct settings *, const char *sandbox);

@@ -22,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WARN_EVERY_MS 60000
-
 struct service {
 	const struct settings *settings;
 	struct store *store;
@@ -353,24 +351,19 @@ record(const struct visit *v)
 	buf_free(&panel);
 }
 
-/* Before nothing can be saved any more, once a minute. */
+/* Before nothing can be saved any more. */
 static void
 warn_of_little_room(struct service *s)
 {
-	int64_t min = s->settings->min_free_bytes, left, now = now_ms();
-	int64_t warned = atomic_load(&s->warned_ms);
+	int64_t min = s->settings->min_free_bytes;
+	int64_t left = min == 0 ? -1 : store_free_bytes(s->store);
 
-	if (min == 0 || (warned != 0 && now - warned < WARN_EVERY_MS))
-		return;
-	left = store_free_bytes(s->store);
-	if (left >= 0 && left / 2 < min &&
-	    atomic_compare_exchange_strong(&s->warned_ms, &warned, now))
+	if (left >= 0 && left / 2 < min && log_warning_due(&s->warned_ms))
 		log_warning("The store's file system has less than twice "
 			    "min_free_bytes left. Make room, or set "
 			    "keep_days.");
 }
 
-/* How the service is, and what it has done. */
 static void
 tell_health(struct service *s, struct http *http, struct buf *b)
 {
@@ -395,6 +388,7 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 	free(words);
 }
 
+/* How the service is, or what it has done. */
 static void
 tell(struct service *s, struct http *http, enum request_about about,
     struct buf *b)

@@ -34,7 +34,8 @@ size_t service_body_max(const struct service *, char *const envp[]);
 
 /*
  * Answer one request.  "envp" and "body" are borrowed; "reply" is the caller's,
- * initialised with REPLY_MAX, and receives a whole response.  May be called by
+ * initialised with REPLY_MAX, and receives a whole response; when it has failed
+ * there was no memory, and reply_last_word is to be sent.  May be called by
  * several threads at once, each with its own struct http.
  */
 void service_answer(struct service *, struct http *, const struct caller *,
