@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "http.h"
+#include "request.h"
 #include "stream.h"
 
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #define TIMEOUT_SECONDS     55 /* beyond the service's own 50 */
 #define TIMEOUT_SECONDS_MAX 86400
 #define PRINT_MS_MAX        1000 /* kept back for printing, at most */
-#define TOKEN_MAX           4096 /* bytes; the service takes no more */
 
 /* The arguments as they stand; NULL: not there. */
 struct arguments {
@@ -103,9 +103,6 @@ read_timeout(int64_t *seconds, const char *text)
 static bool
 take_token(struct buf *authorization, const char *text, size_t len)
 {
-	static const char token68[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
 	size_t i;
 
 	while (len > 0 && memchr(" \t\r\n", text[0], 4) != NULL) {
@@ -115,9 +112,9 @@ take_token(struct buf *authorization, const char *text, size_t len)
 	while (len > 0 && memchr(" \t\r\n", text[len - 1], 4) != NULL)
 		len--;
 	for (i = 0; i < len; i++)
-		if (text[i] == '\0' || strchr(token68, text[i]) == NULL)
+		if (text[i] == '\0' || strchr(REQUEST_TOKEN68, text[i]) == NULL)
 			return false;
-	return len > 0 && len <= TOKEN_MAX &&
+	return len > 0 && len <= REQUEST_CREDENTIAL_MAX &&
 	       buf_puts(authorization, "Bearer ") &&
 	       buf_add(authorization, text, len);
 }
@@ -126,7 +123,7 @@ static bool
 read_token_file(
     struct buf *authorization, const char *path, int64_t deadline_ms)
 {
-	char text[TOKEN_MAX + 256];
+	char text[REQUEST_CREDENTIAL_MAX + 256];
 	size_t len = 0;
 	ssize_t n = -1;
 	bool ok;
@@ -205,7 +202,7 @@ options_read(struct options *o, int argc, char *argv[], const char **why)
 	bool timely = read_timeout(&seconds, a.timeout);
 
 	memset(o, 0, sizeof(*o));
-	buf_init(&o->authorization, TOKEN_MAX + 16);
+	buf_init(&o->authorization, REQUEST_CREDENTIAL_MAX + 16);
 	print_ms = seconds * 100;
 	if (print_ms > PRINT_MS_MAX)
 		print_ms = PRINT_MS_MAX;

@@ -445,7 +445,7 @@ judge_end(enum http_end end, int64_t until_ms, bool *again, struct problem *p)
  * Asking it
  */
 
-struct errand {
+struct operation {
 	struct bucket *bucket;
 	const char *method;
 	const char *key;        /* NULL: the bucket itself */
@@ -455,11 +455,11 @@ struct errand {
 	int64_t until_ms; /* on now_ms()'s clock */
 };
 
-static struct errand
-make_errand(struct bucket *b, const char *method, const char *key,
+static struct operation
+make_operation(struct bucket *b, const char *method, const char *key,
     struct http *http, int64_t left_ms)
 {
-	return (struct errand){
+	return (struct operation){
 		.bucket = b,
 		.method = method,
 		.key = key,
@@ -468,8 +468,8 @@ make_errand(struct bucket *b, const char *method, const char *key,
 	};
 }
 
-/* An errand's request, made anew for each try: the time is in it. */
-struct letter {
+/* Its request, made anew for each try: the time is in it. */
+struct signed_request {
 	struct buf target;
 	struct buf date_line;
 	struct buf digest_line;
@@ -478,7 +478,7 @@ struct letter {
 };
 
 static void
-letter_init(struct letter *l)
+signed_request_init(struct signed_request *l)
 {
 	memset(l, 0, sizeof(*l));
 	buf_init(&l->target, SIZE_MAX / 2);
@@ -488,7 +488,7 @@ letter_init(struct letter *l)
 }
 
 static void
-letter_free(struct letter *l)
+signed_request_free(struct signed_request *l)
 {
 	buf_free(&l->target);
 	buf_free(&l->date_line);
@@ -498,7 +498,7 @@ letter_free(struct letter *l)
 
 /* What is to be signed: all but the signature.  How many. */
 static size_t
-list_headers(struct letter *l, const struct errand *e)
+list_headers(struct signed_request *l, const struct operation *e)
 {
 	const struct bucket *b = e->bucket;
 	size_t n = 0;
@@ -521,7 +521,7 @@ list_headers(struct letter *l, const struct errand *e)
 }
 
 static bool
-letter_write(struct letter *l, const struct errand *e)
+signed_request_write(struct signed_request *l, const struct operation *e)
 {
 	const struct bucket *b = e->bucket;
 	const struct sign_key key = { b->region, b->id, b->secret };
@@ -555,21 +555,21 @@ letter_write(struct letter *l, const struct errand *e)
 }
 
 static enum outcome
-send_once(const struct errand *e, struct http_answer *a, bool *again,
+send_once(const struct operation *e, struct http_answer *a, bool *again,
     struct problem *p)
 {
-	struct letter letter;
+	struct signed_request request;
 	struct http_order order = { .origin = &e->bucket->origin,
 		.method = e->method,
-		.headers = letter.headers,
+		.headers = request.headers,
 		.body = e->body,
 		.max_ms = PUT_MS };
 	enum http_end end = HTTP_NO_MEMORY;
 	int64_t left_ms;
 
-	letter_init(&letter);
-	if (letter_write(&letter, e)) {
-		order.target = letter.target.bytes;
+	signed_request_init(&request);
+	if (signed_request_write(&request, e)) {
+		order.target = request.target.bytes;
 		left_ms = e->until_ms - now_ms();
 		if (e->body != NULL)
 			order.max_ms +=
@@ -578,7 +578,7 @@ send_once(const struct errand *e, struct http_answer *a, bool *again,
 			order.max_ms = left_ms;
 		end = http_send(e->http, &order, a, p);
 	}
-	letter_free(&letter);
+	signed_request_free(&request);
 	/* of a refusal that is a long page the status is enough */
 	if (end == HTTP_WHOLE || (end == HTTP_TOO_BIG && a->status >= 300))
 		return bucket_judge(a, again, p);
@@ -606,7 +606,7 @@ pause_before_again(int64_t until_ms)
  * is the caller's to free.
  */
 static enum outcome
-send_order(const struct errand *e, size_t max_bytes, struct http_answer *a,
+send_order(const struct operation *e, size_t max_bytes, struct http_answer *a,
     struct problem *p)
 {
 	enum outcome o;
@@ -634,7 +634,8 @@ remember(struct bucket *b, enum outcome o)
 static const char *
 look(struct bucket *b, struct http *http)
 {
-	const struct errand e = make_errand(b, "HEAD", NULL, http, LOOK_MS);
+	const struct operation e =
+	    make_operation(b, "HEAD", NULL, http, LOOK_MS);
 	struct http_answer answer;
 	struct problem p;
 	bool again;
@@ -666,7 +667,7 @@ bucket_health(struct bucket *b, struct http *http)
 
 /* S3 says 200 and an ETag, and nothing else; a page of greeting does not. */
 static enum outcome
-send_image(const struct errand *e, int *status, struct problem *p)
+send_image(const struct operation *e, int *status, struct problem *p)
 {
 	struct http_answer answer;
 	enum outcome o = send_order(e, ANSWER_MAX, &answer, p);
@@ -685,7 +686,7 @@ enum outcome
 bucket_put(struct bucket *b, const char *key, const struct buf *image,
     struct http *http, int64_t left_ms, struct problem *p)
 {
-	struct errand e = make_errand(b, "PUT", key, http, left_ms);
+	struct operation e = make_operation(b, "PUT", key, http, left_ms);
 	int status;
 
 	e.body = image;
@@ -694,10 +695,10 @@ bucket_put(struct bucket *b, const char *key, const struct buf *image,
 
 /* Get it: are these the bytes that are kept there? */
 static enum outcome
-compare(const struct errand *put, bool *same, struct problem *p)
+compare(const struct operation *put, bool *same, struct problem *p)
 {
 	const struct buf *bytes = put->body;
-	struct errand e = *put;
+	struct operation e = *put;
 	struct http_answer answer;
 	enum outcome o;
 
@@ -717,7 +718,7 @@ enum outcome
 bucket_put_new(struct bucket *b, const char *key, const struct buf *image,
     struct http *http, int64_t left_ms, struct problem *p)
 {
-	struct errand e = make_errand(b, "PUT", key, http, left_ms);
+	struct operation e = make_operation(b, "PUT", key, http, left_ms);
 	enum outcome o;
 	int status;
 	bool same;
@@ -739,7 +740,8 @@ bucket_has(
     struct bucket *b, const char *key, struct http *http, int64_t left_ms)
 {
 	int64_t most_ms = left_ms < HAS_MS ? left_ms : HAS_MS;
-	const struct errand e = make_errand(b, "HEAD", key, http, most_ms);
+	const struct operation e =
+	    make_operation(b, "HEAD", key, http, most_ms);
 	struct http_answer answer;
 	struct problem p;
 	bool again, has;
@@ -755,7 +757,8 @@ enum outcome
 bucket_remove(struct bucket *b, const char *key, struct http *http,
     int64_t left_ms, struct problem *p)
 {
-	const struct errand e = make_errand(b, "DELETE", key, http, left_ms);
+	const struct operation e =
+	    make_operation(b, "DELETE", key, http, left_ms);
 	struct http_answer answer;
 	enum outcome o = send_order(&e, ANSWER_MAX, &answer, p);
 
@@ -773,7 +776,7 @@ bucket_try(struct bucket *b, const char **step, struct http *http,
 	struct problem after = { 0 };
 	enum outcome o, removed;
 	bool same;
-	struct errand e = make_errand(b, "PUT", PROBE_KEY, http, left_ms);
+	struct operation e = make_operation(b, "PUT", PROBE_KEY, http, left_ms);
 	struct buf bytes;
 
 	buf_init(&bytes, 128);

@@ -74,7 +74,7 @@ enum outcome bucket_remove(struct bucket *, const char *key, struct http *,
 enum outcome bucket_try(struct bucket *, const char **step, struct http *,
     int64_t left_ms, struct problem *);
 
-/* Where an object is, as the store is asked for it: for people, and for tests.
+/* Where an object is, as the store is asked for it: for tests.
  */
 bool bucket_address(const struct bucket *, struct buf *, const char *key);
 

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "http.h"
 #include "outcome.h"
+#include "request.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -12,9 +13,6 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#define QUESTION_MAX                                                           \
-	65536         /* bytes of a question's body, the service's limit       \
-		       */
 #define SAID_MAX 1000 /* bytes of what the service says that are shown */
 
 /*
@@ -316,7 +314,7 @@ client_save(const struct client *c, const char *image_url, struct buf *address,
 	struct buf json;
 	int code = EX_UNAVAILABLE;
 
-	buf_init(&json, QUESTION_MAX);
+	buf_init(&json, REQUEST_BODY_MAX);
 	if (!make_question(&json, image_url)) {
 		buf_puts(why, "too-large: The panel's address is too long.");
 		code = EX_DATAERR;

@@ -47,8 +47,8 @@ struct transfer {
 	int64_t max_ms;
 	bool (*cancelled)(void *arg);
 	void *arg;
-	void (*arrives)(void *place);
-	void *place;
+	void (*arrives)(void *arrives_arg);
+	void *arrives_arg;
 	struct http_answer *answer;
 	int64_t looked_ms; /* whether it is still wanted */
 	unsigned header_lines;
@@ -234,7 +234,7 @@ on_body(char *bytes, size_t size, size_t n, void *user)
 	(void)size;
 	t->body_began = true;
 	if (t->arrives != NULL)
-		t->arrives(t->place);
+		t->arrives(t->arrives_arg);
 	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
 	if (n > body->limit - body->len) {
 		t->too_big = t->answer->cut = true;
@@ -724,7 +724,7 @@ ask(struct http *h, const struct http_question *q, const struct buf *json,
 	struct transfer t = { .max_ms = q->max_ms,
 		.cancelled = q->cancelled,
 		.arrives = q->arrives,
-		.place = q->place,
+		.arrives_arg = q->arrives_arg,
 		.arg = q->arg,
 		.answer = a };
 	struct message m = { .origin = q->origin,

@@ -28,8 +28,8 @@ struct http;
 /* What the settings say of it; for the clients, who have none, their options.
  */
 struct http_options {
-	const char
-	    *ca_file; /* certificates to trust, PEM; NULL: the system's */
+	/* certificates to trust, PEM; NULL: the system's */
+	const char *ca_file;
 	const char *ca_name; /* what complaints call that option */
 	int64_t connect_ms;  /* until a connection is there */
 };
@@ -55,9 +55,9 @@ struct http_question {
 	int64_t max_ms;               /* from now to the last byte */
 	bool (*cancelled)(void *arg); /* asked now and then; NULL: never */
 	void *arg;
-	void (*arrives)(void *place); /* called before bytes of a body are
-					 taken, and may wait; or NULL */
-	void *place;
+	/* called before bytes of a body are taken, and may wait; or NULL */
+	void (*arrives)(void *arrives_arg);
+	void *arrives_arg;
 };
 
 struct http_answer {

@@ -162,7 +162,7 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 		.cancelled = order->cancelled,
 		.arg = order->arg,
 		.arrives = take_place,
-		.place = &d->place,
+		.arrives_arg = &d->place,
 	};
 	int64_t start = now_ms();
 	enum turn_went went = WENT_BADLY;

@@ -189,7 +189,7 @@ render_panel(struct http_answer *a, const struct render *r, struct http *http,
 		.cancelled = r->cancelled,
 		.arg = r->arg,
 		.arrives = r->arrives,
-		.place = r->place,
+		.arrives_arg = r->arrives_arg,
 	};
 	enum outcome o;
 

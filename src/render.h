@@ -19,8 +19,8 @@ struct render {
 	int64_t left_ms;              /* of the caller's time */
 	bool (*cancelled)(void *arg); /* nobody wants it any more; or NULL */
 	void *arg;
-	void (*arrives)(void *place); /* http_question's */
-	void *place;
+	void (*arrives)(void *arrives_arg); /* http_question's */
+	void *arrives_arg;
 };
 
 /*

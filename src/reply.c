@@ -169,7 +169,7 @@ reply_refused(struct buf *b, const struct refusal *r)
 }
 
 void
-reply_health(struct buf *b, const struct wellbeing *w)
+reply_health(struct buf *b, const struct health_reply *w)
 {
 	size_t i;
 

@@ -55,7 +55,7 @@ extern const char reply_last_word[];
  * How the service is: 200 when a render could be served now, else 503.  One
  * word for each Grafana.
  */
-struct wellbeing {
+struct health_reply {
 	bool ok;
 	const char *store;
 	size_t grafana_count;
@@ -64,7 +64,7 @@ struct wellbeing {
 	const char *sandbox;
 	long retry_seconds;
 };
-void reply_health(struct buf *, const struct wellbeing *);
+void reply_health(struct buf *, const struct health_reply *);
 
 /* 200 and that text, of that type. */
 void reply_text(struct buf *, const char *type, const struct buf *text);

@@ -55,14 +55,11 @@ credential_of(const char *header, const char *scheme)
 
 /*
  * The header is passed on, so nothing may be in it that could end it and begin
- * another: only what RFC 9110 (11.2, token68) lets a credential have.
+ * another.
  */
 static enum outcome
 read_authorization(char **to, char *const envp[], struct problem *p)
 {
-	static const char token68[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
 	const char *header = request_variable(envp, "HTTP_AUTHORIZATION");
 	const char *scheme = "Bearer", *credential;
 	size_t len, room;
@@ -78,7 +75,7 @@ read_authorization(char **to, char *const envp[], struct problem *p)
 		return fail(p, OUTCOME_NO_TOKEN,
 		    "The Authorization header is neither Bearer nor Basic. "
 		    "Send \"Authorization: Bearer TOKEN\".");
-	len = strspn(credential, token68);
+	len = strspn(credential, REQUEST_TOKEN68);
 	if (len == 0 || credential[len + strspn(credential + len, " \t")])
 		return fail(p, OUTCOME_NO_TOKEN,
 		    "The Authorization header holds no credential, or "

@@ -17,6 +17,11 @@
 #define REQUEST_BODY_MAX       65536 /* bytes of a POST */
 #define REQUEST_CREDENTIAL_MAX 4096  /* bytes after the scheme */
 
+/* All that a credential may be made of (RFC 9110, 11.2: token68). */
+#define REQUEST_TOKEN68                                                        \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"                                           \
+	"abcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+
 /* The body as it came. */
 struct body {
 	const char *bytes;

@@ -42,8 +42,8 @@ struct visit {
 	char *const *envp;
 	struct request request;
 	struct panel panel;
-	const struct journey
-	    *journey;           /* ours, while we render for others too */
+	/* ours, while we render for others too */
+	const struct journey *journey;
 	struct picture picture; /* what became of it */
 	bool upload;            /* a PUT */
 	bool again;             /* Grafana was busy for somebody else */
@@ -369,7 +369,7 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 {
 	size_t count = s->settings->grafana_count;
 	const char **words = calloc(count, sizeof(*words));
-	struct wellbeing w = {
+	struct health_reply w = {
 		.store = store_health(s->store, http),
 		.grafana_count = count,
 		.grafana = s->settings->grafana,

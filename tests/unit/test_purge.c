@@ -528,6 +528,24 @@ test_strangers(void)
 	}
 }
 
+/* An image is saved that is there already, and goes just then. */
+static void
+check_saved_anew(void (*before_lock)(int))
+{
+	struct folder *f = folder_open(root, stderr);
+	struct folder_file file = { TODAY, NULL, said, 100, true };
+	struct problem p = { 0 };
+
+	fresh();
+	day(TODAY, 1, NOON);
+	inject.before_lock = before_lock;
+	file.name = image(TODAY, 0) + strlen(path(TODAY)) + 1;
+	check(folder_put(f, &file, 0, &p) == OUTCOME_SAVED);
+	check(exists(image(TODAY, 0)));
+	check(inject.before_lock == NULL);
+	folder_close(f);
+}
+
 static void
 test_races(void)
 {
@@ -552,18 +570,10 @@ test_races(void)
 		close(fd);
 	}
 	test ("a responder sees that its image was removed, and writes it") {
-		struct folder *f = folder_open(root, stderr);
-		struct folder_file file = { TODAY, NULL, said, 100, true };
-		struct problem p = { 0 };
-
-		fresh();
-		day(TODAY, 1, NOON);
-		inject.before_lock = lose;
-		file.name = image(TODAY, 0) + strlen(path(TODAY)) + 1;
-		check(folder_put(f, &file, 0, &p) == OUTCOME_SAVED);
-		check(exists(image(TODAY, 0)));
-		check(inject.before_lock == NULL);
-		folder_close(f);
+		check_saved_anew(lose);
+	}
+	test ("it sees it also where the file has another link") {
+		check_saved_anew(lose_but_a_link);
 	}
 	test ("the second purge does not get the lock") {
 		int one, two;
@@ -582,19 +592,6 @@ test_races(void)
 static void
 test_more_races(void)
 {
-	test ("it sees it also where the file has another link") {
-		struct folder *f = folder_open(root, stderr);
-		struct folder_file file = { TODAY, NULL, said, 100, true };
-		struct problem p = { 0 };
-
-		fresh();
-		day(TODAY, 1, NOON);
-		inject.before_lock = lose_but_a_link;
-		file.name = image(TODAY, 0) + strlen(path(TODAY)) + 1;
-		check(folder_put(f, &file, 0, &p) == OUTCOME_SAVED);
-		check(exists(image(TODAY, 0)));
-		folder_close(f);
-	}
 	test ("what was removed and saved anew is not removed") {
 		fresh();
 		settings.keep_bytes = 1;
