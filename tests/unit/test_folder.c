@@ -36,6 +36,22 @@ fsync(int fd)
 	return (int)syscall(SYS_fsync, fd);
 }
 
+/* The next link is made, and its answer lost: what NFS asks again then fails
+ * so. */
+static int link_error;
+
+int
+linkat(int from, const char *one, int to, const char *other, int flags)
+{
+	int rc = (int)syscall(SYS_linkat, from, one, to, other, flags);
+
+	if (link_error == 0)
+		return rc;
+	errno = link_error;
+	link_error = 0;
+	return -1;
+}
+
 /* When was it synced: 1 first, 0 never. */
 static size_t
 when_synced(const char *name)
@@ -183,6 +199,25 @@ opening(void)
 	}
 	fclose(complaints);
 	free(said);
+}
+
+static void
+lost_answers(void)
+{
+	test ("a link that was made is taken for made, whatever NFS says") {
+		static const int errors[] = { EEXIST, ESTALE, ENOENT };
+		static const char *const files[] = { DAY "/e1", DAY "/e2",
+			DAY "/e3" };
+		size_t i;
+
+		for (i = 0; i < 3; i++) {
+			link_error = errors[i];
+			check_str(put(files[i] + sizeof(DAY), BYTES), "saved");
+			check(link_error == 0);
+			check_bytes(at(files[i]), BYTES);
+		}
+		tree_remove(at(DAY));
+	}
 }
 
 static void
@@ -427,6 +462,7 @@ main(void)
 		return 1;
 	opening();
 	saving();
+	lost_answers();
 	durable();
 	names_taken();
 	room();

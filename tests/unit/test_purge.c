@@ -637,6 +637,17 @@ test_errors(void)
 			check(!exists(path("2026-03-01")));
 		}
 	}
+	test ("a folder that NFS says is not empty is the next purge's") {
+		fresh();
+		settings.keep_days = 1;
+		day("2026-03-01", 3, 0);
+		inject.rmdir_error = EEXIST;
+		inject.times = -1;
+		check(purge() && !r.failed && r.images == 3);
+		check(exists(path("2026-03-01")));
+		memset(&inject, 0, sizeof(inject));
+		check(purge() && !exists(path("2026-03-01")));
+	}
 }
 
 static void
