@@ -392,9 +392,8 @@ prepare(struct responder *r)
 
 /* A manager that is not told ends us when it has waited long enough. */
 static void
-say_that_we_serve(const struct settings *settings)
+say_that_we_serve(void)
 {
-	log_start(settings, sandbox_level());
 	if (!notify_ready())
 		fprintf(stderr,
 		    "grafana-images: cannot say to NOTIFY_SOCKET that it "
@@ -456,7 +455,7 @@ run(struct responder *r)
 		    started, count, strerrordesc_np(errno));
 		on_stop(0);
 	} else {
-		say_that_we_serve(r->settings);
+		say_that_we_serve();
 	}
 	/* the descriptor stays readable: each worker sees it, and so do we */
 	while (poll(&stop, 1, -1) < 0)
@@ -485,6 +484,8 @@ fastcgi_serve(struct service *service, const struct settings *settings)
 			return EX_CONFIG;
 	}
 	if (prepare(&r)) {
+		/* before the first request, which may be waiting */
+		log_start(settings, sandbox_level());
 		status = run(&r);
 	} else {
 		fprintf(stderr,

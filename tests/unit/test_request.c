@@ -346,6 +346,51 @@ health_and_metrics(void)
 	}
 }
 
+static const struct {
+	const char *path, *name, *phrase; /* name NULL: malformed */
+} uploads[] = {
+	{ "/a.png", "a", "an upload's name is the last segment without .png" },
+	{ "/x/y/Aa_-9.png", "Aa_-9", "whatever comes before it" },
+	{ "/.png", NULL, "it is not empty" },
+	{ "/a.jpg", NULL, "it ends in .png" },
+	{ "/a.PNG", NULL, "in lower case" },
+	{ "/a.b.png", NULL, "it has no dot" },
+	{ "/a%2e.png", NULL, "nor an escape" },
+	{ "/a.png/", NULL, "it is no folder" },
+	{ "a.png", NULL, "it follows a slash" },
+	{ "", NULL, "there is one" },
+	{ "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  ".png",
+	    NULL, "it has 64 characters at most" },
+};
+
+static void
+upload_names(void)
+{
+	char name[REQUEST_NAME_MAX + 1], variables[256];
+	enum outcome o;
+	size_t i;
+
+	for (i = 0; i < sizeof(uploads) / sizeof(uploads[0]); i++)
+		test (uploads[i].phrase) {
+			snprintf(variables, sizeof(variables),
+			    "REQUEST_METHOD=PUT\nPATH_INFO=%s",
+			    uploads[i].path);
+			given(variables);
+			o = request_upload_name(name, those, &problem);
+			check_str(outcome_word(o),
+			    uploads[i].name == NULL ? "malformed" : "saved");
+			if (uploads[i].name != NULL)
+				check_str(name, uploads[i].name);
+		}
+	test ("a page of another site uploads nothing") {
+		given("REQUEST_METHOD=PUT\nPATH_INFO=/a.png\n"
+		      "HTTP_SEC_FETCH_SITE=cross-site");
+		check(request_upload_name(name, those, &problem) ==
+		      OUTCOME_NOT_ALLOWED);
+	}
+}
+
 static void
 what_is_asked(void)
 {
@@ -444,6 +489,7 @@ main(void)
 	order();
 	who_asks();
 	health_and_metrics();
+	upload_names();
 	what_is_asked();
 	variables();
 	wiping();
