@@ -324,7 +324,8 @@ add_narrow(scmp_filter_ctx filter)
 		/* of an open file, not of a path */
 		{ SCMP_SYS(utimensat), 1, { IS(1, ALL, 0) } },
 		/* flags and locks; not who gets which signal for a file */
-		{ SCMP_SYS(fcntl), 1, { SCMP_CMP(1, SCMP_CMP_LE, F_SETLKW) } },
+		{ SCMP_SYS(fcntl), 1,
+		    { SCMP_CMP(1, SCMP_CMP_LE, F_SETLKW, 0) } },
 		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_GETLK) } },
 		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_SETLK) } },
 		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_SETLKW) } },
