@@ -165,25 +165,8 @@ class Ceph:
         gateway.wait()
 
     def stop_storage(self):
+        """For good: whether it goes on from there is not sure."""
         self.processes["osd"].send_signal(signal.SIGSTOP)
-
-    def continue_storage(self, bucket):
-        """Returns once it takes objects again. Now and then the gateway's session
-        with it does not recover: then by a new gateway."""
-        self.processes["osd"].send_signal(signal.SIGCONT)
-
-        def takes_objects():
-            try:
-                self.curl("PUT", "/%s/probe" % bucket, "x", "--max-time", "2")
-                return True
-            except subprocess.CalledProcessError:
-                return False
-        try:
-            until(takes_objects, "the storage takes objects again")
-        except AssertionError:
-            self.kill_gateway()
-            self.start_gateway()
-            until(takes_objects, "the storage takes objects again", SECONDS)
 
     def end(self):
         # what it keeps is thrown away: no need to ask politely
