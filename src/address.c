@@ -2,7 +2,6 @@
 #include "address.h"
 
 #include <arpa/inet.h>
-#include <endian.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,17 +36,8 @@ v4_allowed(uint32_t a)
 	return true;
 }
 
-static uint32_t
-be32(const unsigned char *p)
-{
-	uint32_t word;
-
-	memcpy(&word, p, sizeof(word));
-	return be32toh(word);
-}
-
 static bool
-v6_allowed(const unsigned char a[16])
+v6_allowed(const struct in6_addr *address)
 {
 	static const struct {
 		unsigned char net[16];
@@ -78,18 +68,19 @@ v6_allowed(const unsigned char a[16])
 	static const unsigned char nat64[12] = { 0, 0x64, 0xff, 0x9b };
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 	static const unsigned char translated[12] = { [8] = 0xff, [9] = 0xff };
+	const unsigned char *a = address->s6_addr;
 	unsigned whole, rest;
 	size_t i;
 
 	if (memcmp(a, zeros, 15) == 0)
 		return a[15] == 1; /* ::1, but not :: nor ::/120 */
 	if (memcmp(a, mapped, 12) == 0)
-		return v4_allowed(be32(a + 12));
+		return v4_allowed(ntohl(address->s6_addr32[3]));
 	/* translated, 6to4 and ISATAP: a v4 network behind a v6 address */
 	if (memcmp(a, zeros, 12) == 0 || memcmp(a, nat64, 12) == 0 ||
 	    memcmp(a, translated, 12) == 0 || (a[0] == 0x20 && a[1] == 0x02))
 		return false;
-	if ((be32(a + 8) & 0xfdffffff) == 0x00005efe)
+	if ((ntohl(address->s6_addr32[2]) & 0xfdffffff) == 0x00005efe)
 		return false;
 	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
 		whole = never[i].bits / 8;
@@ -114,7 +105,7 @@ address_allowed(const struct sockaddr *sa)
 	}
 	if (sa->sa_family == AF_INET6) {
 		memcpy(&v6, sa, sizeof(v6));
-		return v6_allowed(v6.sin6_addr.s6_addr);
+		return v6_allowed(&v6.sin6_addr);
 	}
 	return false;
 }
