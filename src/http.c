@@ -160,16 +160,11 @@ read_seconds(const char *digits)
 	return n < DAY_SECONDS ? n : DAY_SECONDS;
 }
 
-/* As before the first line of an answer: others (1xx) may come before it. */
+/* The first line of an answer: others (1xx) may have come before it. */
 static void
-forget_headers(struct transfer *t)
+begin_answer(struct transfer *t)
 {
-	struct http_answer *a = t->answer;
-
-	*a->location = '\0';
-	a->has_etag = false;
-	a->date = a->last_modified = -1;
-	a->retry_after = -1;
+	http_answer_reset(t->answer);
 	t->announced = 0;
 	t->length_said = false;
 }
@@ -218,9 +213,11 @@ on_header(char *line, size_t size, size_t n, void *user)
 		t->flooded = true;
 		return 0;
 	}
+	if (t->body_began)
+		return n; /* a trailer */
 	if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
-		forget_headers(t);
-	else if (!t->body_began) /* else a trailer */
+		begin_answer(t);
+	else
 		read_header(t, line, n);
 	return t->contradicted ? 0 : n;
 }
