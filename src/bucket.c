@@ -630,21 +630,33 @@ remember(struct bucket *b, enum outcome o)
 	    o == OUTCOME_SAVED || o == OUTCOME_INTERNAL ? 0 : now_ms());
 }
 
-/* HeadBucket.  403: the key may not ask that, and may still write. */
+/* HeadObject, or HeadBucket where "key" is NULL; *status is 0 when there was no
+ * answer. */
+static enum outcome
+head(struct bucket *b, const char *key, struct http *http, int64_t left_ms,
+    int *status)
+{
+	const struct operation e =
+	    make_operation(b, "HEAD", key, http, left_ms);
+	struct http_answer answer;
+	struct problem p;
+	enum outcome o;
+	bool again;
+
+	http_answer_init(&answer, ANSWER_MAX);
+	o = send_once(&e, &answer, &again, &p);
+	*status = answer.status;
+	http_answer_free(&answer);
+	return o;
+}
+
+/* 403: the key may not ask that, and may still write. */
 static const char *
 look(struct bucket *b, struct http *http)
 {
-	const struct operation e =
-	    make_operation(b, "HEAD", NULL, http, LOOK_MS);
-	struct http_answer answer;
-	struct problem p;
-	bool again;
 	int status;
 
-	http_answer_init(&answer, ANSWER_MAX);
-	(void)send_once(&e, &answer, &again, &p);
-	status = answer.status;
-	http_answer_free(&answer);
+	(void)head(b, NULL, http, LOOK_MS, &status);
 	if (status == 404)
 		return "there is no such bucket";
 	return status == 200 || status == 403 ? "ok" : "cannot be reached";
@@ -740,17 +752,10 @@ bucket_has(
     struct bucket *b, const char *key, struct http *http, int64_t left_ms)
 {
 	int64_t most_ms = left_ms < HAS_MS ? left_ms : HAS_MS;
-	const struct operation e =
-	    make_operation(b, "HEAD", key, http, most_ms);
-	struct http_answer answer;
-	struct problem p;
-	bool again, has;
+	int status;
 
-	http_answer_init(&answer, ANSWER_MAX);
-	has = send_once(&e, &answer, &again, &p) == OUTCOME_SAVED &&
-	      answer.status == 200;
-	http_answer_free(&answer);
-	return has;
+	return head(b, key, http, most_ms, &status) == OUTCOME_SAVED &&
+	       status == 200;
 }
 
 enum outcome
