@@ -376,14 +376,18 @@ put_nameless(
 	return ok;
 }
 
+static int64_t
+free_bytes(const struct statvfs *fs)
+{
+	return (int64_t)((uint64_t)fs->f_bavail * fs->f_frsize);
+}
+
 int64_t
 folder_free_bytes(struct folder *f)
 {
 	struct statvfs fs;
 
-	if (fstatvfs(f->fd, &fs) != 0)
-		return -1;
-	return (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+	return fstatvfs(f->fd, &fs) != 0 ? -1 : free_bytes(&fs);
 }
 
 static bool
@@ -400,21 +404,10 @@ has_room(struct folder *f, int64_t min_free_bytes)
 	return left >= min_free_bytes;
 }
 
-/* Nothing at all is left: bytes, or files where they are counted. */
-static bool
-is_full(struct folder *f)
-{
-	struct statvfs fs;
-
-	if (fstatvfs(f->fd, &fs) != 0)
-		return false;
-	errno = ENOSPC;
-	return fs.f_bavail == 0 || (fs.f_files != 0 && fs.f_favail == 0);
-}
-
 bool
 folder_is_ready(struct folder *f, int64_t min_free_bytes)
 {
+	struct statvfs fs;
 	struct stat st;
 
 	/* one that was removed under our hands may still be written, it says */
@@ -422,8 +415,15 @@ folder_is_ready(struct folder *f, int64_t min_free_bytes)
 		errno = ENOENT;
 		return false;
 	}
-	return faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
-	       has_room(f, min_free_bytes) && !is_full(f);
+	if (faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		return false;
+	if (fstatvfs(f->fd, &fs) != 0)
+		return min_free_bytes == 0;
+	/* whatever is asked for, something must be left: bytes, and files where
+	 * they are counted */
+	errno = ENOSPC;
+	return free_bytes(&fs) >= min_free_bytes && fs.f_bavail > 0 &&
+	       (fs.f_files == 0 || fs.f_favail > 0);
 }
 
 static bool

@@ -214,6 +214,7 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 		.arg = order->arg,
 	};
 	bool again = order->again;
+	int64_t left_ms;
 	enum turn turn;
 	enum outcome o;
 
@@ -227,9 +228,9 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 		if (o != OUTCOME_GRAFANA_BUSY)
 			return o;
 		p->retry_seconds = come_again(turns, &d->answer);
-		if (turns_held_ms(turns) >= caller_left_ms(order->caller) ||
-		    d->answer.retry_after * 1000 >=
-			caller_left_ms(order->caller))
+		left_ms = caller_left_ms(order->caller);
+		if (turns_held_ms(turns) >= left_ms ||
+		    d->answer.retry_after * 1000 >= left_ms)
 			return o;
 		again = true;
 		request.until_ms = order->caller->deadline_ms;
