@@ -118,7 +118,8 @@ try_bucket(const struct settings *s, struct bucket *bucket, struct http *http)
 static int
 look_outside(const struct settings *s, struct bucket *bucket)
 {
-	struct http *http = http_open(s);
+	struct http_options options = settings_http_options(s);
+	struct http *http = http_open(&options);
 	size_t i;
 
 	if (http == NULL) {
@@ -139,6 +140,7 @@ int
 check_run(const char *file, int argc, char *argv[])
 {
 	struct settings settings;
+	struct http_options options;
 	struct bucket *bucket = NULL;
 	int status = EX_CONFIG;
 
@@ -153,7 +155,8 @@ check_run(const char *file, int argc, char *argv[])
 		if (bucket == NULL)
 			goto out;
 	}
-	if (!http_start(&settings, stderr))
+	options = settings_http_options(&settings);
+	if (!http_start(&options, stderr))
 		goto out;
 	settings_print(&settings, stdout);
 	fflush(stdout);

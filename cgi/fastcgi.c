@@ -405,6 +405,7 @@ say_that_we_serve(void)
 static size_t
 start_workers(struct worker *workers, size_t count, struct responder *r)
 {
+	struct http_options options = settings_http_options(r->settings);
 	pthread_attr_t attributes;
 	size_t i;
 
@@ -412,7 +413,7 @@ start_workers(struct worker *workers, size_t count, struct responder *r)
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	for (i = 0; i < count; i++) {
 		workers[i].responder = r;
-		workers[i].http = http_open(r->settings);
+		workers[i].http = http_open(&options);
 		errno = ENOMEM;
 		if (workers[i].http == NULL)
 			break;

@@ -99,6 +99,7 @@ serve(const char *file, bool store_needed,
     int (*gateway)(struct service *, const struct settings *))
 {
 	struct settings settings;
+	struct http_options options;
 	struct service *service = NULL;
 	int status = EX_CONFIG;
 
@@ -106,7 +107,8 @@ serve(const char *file, bool store_needed,
 		goto out;
 	/* a bucket is not asked at start: it can only be named wrongly */
 	status = settings_store_is_s3(&settings) ? EX_CONFIG : EX_CANTCREAT;
-	if (!http_start(&settings, stderr)) {
+	options = settings_http_options(&settings);
+	if (!http_start(&options, stderr)) {
 		status = EX_CONFIG;
 		goto out;
 	}

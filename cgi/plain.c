@@ -66,7 +66,8 @@ plain_serve(struct service *service, const struct settings *settings)
 	/* what a server does with our standard input and output when its client
 	 * goes away differs: it ends us if it wants to */
 	struct caller caller = caller_from_now(-1, settings->answer_seconds);
-	struct http *http = http_open(settings);
+	struct http_options options = settings_http_options(settings);
+	struct http *http = http_open(&options);
 	struct intake in;
 	struct buf reply;
 	bool ok = false;

@@ -283,6 +283,8 @@ remove_all(struct job *job, int argc, char *argv[])
 static bool
 open_store(struct job *job)
 {
+	struct http_options options = settings_http_options(job->settings);
+
 	if (!settings_store_is_s3(job->settings)) {
 		job->store = removal_open_store(job->settings->store);
 		if (job->store < 0)
@@ -290,9 +292,9 @@ open_store(struct job *job)
 			    job->settings->store, strerrordesc_np(errno));
 		return job->store >= 0;
 	}
-	if (!http_start(job->settings, stderr))
+	if (!http_start(&options, stderr))
 		return false;
-	job->http = http_open(job->settings);
+	job->http = http_open(&options);
 	if (job->http == NULL)
 		fputs("grafana-images: there is no memory\n", stderr);
 	job->bucket = bucket_open(job->settings, stderr);

@@ -321,11 +321,11 @@ client_save(const struct client *c, const char *image_url, struct buf *address,
 		goto out;
 	}
 	/* which says itself what is wrong */
-	if (!http_start_with(&options, stderr)) {
+	if (!http_start(&options, stderr)) {
 		code = EX_USAGE;
 		goto stop;
 	}
-	http = http_open_with(&options);
+	http = http_open(&options);
 	if (http == NULL)
 		buf_puts(why, "There is no memory.");
 	else

@@ -278,26 +278,8 @@ on_tls(CURL *easy, void *context, void *user)
  * Life
  */
 
-static struct http_options
-options_of(const struct settings *settings)
-{
-	return (struct http_options){
-		.ca_file = settings->tls_ca_file,
-		.ca_name = "tls_ca_file",
-		.connect_ms = settings->connect_seconds * 1000,
-	};
-}
-
 bool
-http_start(const struct settings *settings, FILE *complaints)
-{
-	struct http_options options = options_of(settings);
-
-	return http_start_with(&options, complaints);
-}
-
-bool
-http_start_with(const struct http_options *options, FILE *complaints)
+http_start(const struct http_options *options, FILE *complaints)
 {
 	const char *file = options->ca_file;
 
@@ -378,14 +360,6 @@ set_options(CURL *e)
 	return ok;
 }
 
-struct http *
-http_open(const struct settings *settings)
-{
-	struct http_options options = options_of(settings);
-
-	return http_open_with(&options);
-}
-
 static bool
 have_handle(struct http *h)
 {
@@ -400,7 +374,7 @@ have_handle(struct http *h)
 }
 
 struct http *
-http_open_with(const struct http_options *options)
+http_open(const struct http_options *options)
 {
 	struct http *h = calloc(1, sizeof(*h));
 

@@ -10,7 +10,6 @@
 #include "buf.h"
 #include "origin.h"
 #include "outcome.h"
-#include "settings.h"
 
 /*
  * Asking a server for something: the only file that knows libcurl's transfers.
@@ -25,8 +24,7 @@
  */
 struct http;
 
-/* What the settings say of it; for the clients, who have none, their options.
- */
+/* From the settings, or from the command line of a command that reads none. */
 struct http_options {
 	/* certificates to trust, PEM; NULL: the system's */
 	const char *ca_file;
@@ -36,13 +34,11 @@ struct http_options {
 
 /* false when libcurl or the certificates cannot be set up; complaints say so.
  */
-bool http_start(const struct settings *, FILE *complaints);
-bool http_start_with(const struct http_options *, FILE *complaints);
+bool http_start(const struct http_options *, FILE *complaints);
 void http_stop(void);
 
 /* NULL when there is no memory. */
-struct http *http_open(const struct settings *);
-struct http *http_open_with(const struct http_options *);
+struct http *http_open(const struct http_options *);
 void http_close(struct http *);
 
 struct http_question {

@@ -936,3 +936,13 @@ settings_store_is_s3(const struct settings *s)
 {
 	return strncmp(s->store, "s3://", 5) == 0;
 }
+
+struct http_options
+settings_http_options(const struct settings *s)
+{
+	return (struct http_options){
+		.ca_file = s->tls_ca_file,
+		.ca_name = "tls_ca_file",
+		.connect_ms = s->connect_seconds * 1000,
+	};
+}

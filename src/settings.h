@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "digest.h"
+#include "http.h"
 #include "origin.h"
 #include "outcome.h"
 
@@ -86,5 +87,8 @@ bool settings_row(size_t index, struct settings_row *);
 
 /* Is the store a bucket (s3://…) and not a folder? */
 bool settings_store_is_s3(const struct settings *);
+
+/* How this program asks other servers. */
+struct http_options settings_http_options(const struct settings *);
 
 #endif

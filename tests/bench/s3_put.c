@@ -44,7 +44,8 @@ read_file(struct buf *b, const char *file)
 static void *
 work(void *arg)
 {
-	struct http *http = http_open(&settings);
+	struct http_options options = settings_http_options(&settings);
+	struct http *http = http_open(&options);
 	struct problem p = { 0 };
 	struct buf b;
 	size_t i;
@@ -66,6 +67,7 @@ work(void *arg)
 int
 main(int argc, char *argv[])
 {
+	struct http_options options;
 	pthread_t threads[256];
 	long n = argc > 1 ? strtol(argv[1], NULL, 10) : 0, i;
 
@@ -74,8 +76,10 @@ main(int argc, char *argv[])
 	       scanf("%127s %255s", lines[count].key, lines[count].file) == 2)
 		count++;
 	if (n < 1 || n > 256 || lines == NULL ||
-	    !settings_load(&settings, "/dev/null", environ, stderr) ||
-	    !http_start(&settings, stderr))
+	    !settings_load(&settings, "/dev/null", environ, stderr))
+		return 64;
+	options = settings_http_options(&settings);
+	if (!http_start(&options, stderr))
 		return 64;
 	bucket = bucket_open(&settings, stderr);
 	if (bucket == NULL)
