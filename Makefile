@@ -49,8 +49,9 @@ ALL_C     = -std=c11 -D_GNU_SOURCE -Isrc -Icgi $(FORTIFY) $(CPPFLAGS) $(WARN) \
             $(HARDEN) $(CFLAGS) $(SANITIZE) -MMD -MP
 ALL_LD    = $(HARDLINK) $(SANITIZE) $(LDFLAGS)
 
-SRC      := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*.c))
-CGI      := $(patsubst cgi/%.c,$(BUILD)/cgi/%.o,$(wildcard cgi/*.c))
+SRC      := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*/*.c))
+CGI      := $(patsubst cgi/%.c,$(BUILD)/cgi/%.o,$(wildcard cgi/*.c cgi/*/*.c))
+PARTS    := $(SRC) $(filter-out %/main.o %/memory.o,$(CGI)) # all but main, for tests
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%.o, \
             $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
@@ -82,20 +83,20 @@ $(BUILD)/%.o: tests/%.c
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_C) -c -o $@ $<
 
-$(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(SRC)
+$(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(HELPERS) $(PARTS)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(DECODERS)
 
-$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(ORACLE) $(SRC)
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay.o $(ORACLE) $(PARTS)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(DECODERS)
 
-$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(SRC)
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(ORACLE) $(PARTS)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(DECODERS)
 
 $(STANDIN): override CPPFLAGS += $(shell pkg-config --cflags cairo fontconfig)
-$(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/buf.o
+$(BUILD)/grafana-standin: $(STANDIN) $(BUILD)/src/base/buf.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LD) -o $@ $^ $(shell pkg-config --libs cairo fontconfig libdeflate libcrypto) -lm
 
@@ -190,11 +191,11 @@ deb:
 	rm -rf build/deb
 
 format:
-	clang-format -i src/*.[ch] cgi/*.[ch] tests/*/*.[ch]
+	clang-format -i src/*/*.[ch] cgi/*.[ch] cgi/*/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
 
 .PHONY: all run deps deps-test check e2e hubot test bench torture soak fuzz coverage install deb format clean
 .SECONDARY:
--include $(wildcard $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

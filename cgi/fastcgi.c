@@ -12,14 +12,14 @@
  */
 #include "gateway.h"
 
-#include "clock.h"
-#include "intake.h"
-#include "log.h"
-#include "notify.h"
-#include "peers.h"
-#include "reply.h"
-#include "sandbox.h"
-#include "sanitized.h"
+#include "base/clock.h"
+#include "base/sanitized.h"
+#include "body.h"
+#include "fcgi_allow.h"
+#include "sd_notify.h"
+#include "server/access_log.h"
+#include "server/response.h"
+#include "server/sandbox.h"
 
 #include <errno.h>
 #include <fcgiapp.h>

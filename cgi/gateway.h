@@ -2,8 +2,8 @@
 #ifndef GATEWAY_H
 #define GATEWAY_H
 
-#include "service.h"
-#include "settings.h"
+#include "config/settings.h"
+#include "server/service.h"
 
 /*
  * The ways in from a web server.  Both end in service_answer().

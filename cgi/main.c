@@ -3,14 +3,14 @@
  * How the program was started decides what it is: a CGI program, a FastCGI
  * responder, or a command.
  */
-#include "commands.h"
+#include "base/version.h"
+#include "cmd/commands.h"
+#include "config/settings.h"
 #include "gateway.h"
-#include "http.h"
 #include "memory.h"
-#include "sandbox.h"
-#include "service.h"
-#include "settings.h"
-#include "version.h"
+#include "net/http.h"
+#include "server/sandbox.h"
+#include "server/service.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
  */
 #include "memory.h"
 
-#include "sanitized.h"
+#include "base/sanitized.h"
 
 #include <malloc.h>
 #include <stdlib.h>

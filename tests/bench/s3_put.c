@@ -5,7 +5,7 @@
  *
  *	s3_put THREADS <LIST    lines of "KEY FILE"
  */
-#include "bucket.h"
+#include "store/s3.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,14 +9,14 @@
  * is in relation to the stage named last.  STORE is a folder that fills up.
  */
 #include "../unit/png_oracle.h"
-#include "digest.h"
-#include "flight.h"
-#include "log.h"
-#include "panel.h"
-#include "png.h"
-#include "reply.h"
-#include "request.h"
-#include "store.h"
+#include "base/sha256.h"
+#include "grafana/panel_url.h"
+#include "image/png.h"
+#include "server/access_log.h"
+#include "server/request.h"
+#include "server/response.h"
+#include "server/singleflight.h"
+#include "store/store.h"
 
 #include <libdeflate.h>
 #include <malloc.h>

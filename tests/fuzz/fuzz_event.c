@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "event.h"
+#include "cmd/sensu_event.h"
 
 #include <json-c/json.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "log.h"
+#include "server/access_log.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "panel.h"
+#include "grafana/panel_url.h"
 
 #include <string.h>
 

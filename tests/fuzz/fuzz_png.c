@@ -12,7 +12,7 @@
 #include "fuzz.h"
 
 #include "../unit/png_oracle.h"
-#include "png.h"
+#include "image/png.h"
 
 #include <string.h>
 #include <zlib.h>

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "request.h"
+#include "server/request.h"
 
 #include <json-c/json.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "settings.h"
+#include "config/settings.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -3,7 +3,7 @@
 # wrong about C as it is written here, or about this code:
 #
 #   gcc: use after free, where it does not see that a counter is not 0 yet
-#        (flight.c); leaks into a struct that it has lost sight of (settings.c)
+#        (singleflight.c); leaks into a struct that it has lost sight of (settings.c)
 #   clang-tidy: values of printf and the like; lengths without the NUL that memcmp
 #        is given; products of small constants; parameters that could be swapped;
 #        in cgi, getenv() and the like before there are threads
@@ -38,15 +38,15 @@ each() {
 }
 
 # shellcheck disable=SC2086
-says "gcc -fanalyzer has nothing to say" "$(each 'src/*.c cgi/*.c' gcc $flags -O1 -fanalyzer \
+says "gcc -fanalyzer has nothing to say" "$(each 'src/*/*.c cgi/*.c cgi/*/*.c' gcc $flags -O1 -fanalyzer \
   -Wno-analyzer-use-after-free -Wno-analyzer-malloc-leak -S -o /dev/null '{}')"
 
 # shellcheck disable=SC2086
 says "clang-tidy has nothing to say about src" \
-  "$(each 'src/*.c' clang-tidy --quiet --checks="$checks" '{}' -- $flags)"
+  "$(each 'src/*/*.c' clang-tidy --quiet --checks="$checks" '{}' -- $flags)"
 
 # shellcheck disable=SC2086
-says "clang-tidy has nothing to say about cgi" "$(each 'cgi/*.c' clang-tidy --quiet \
+says "clang-tidy has nothing to say about cgi" "$(each 'cgi/*.c cgi/*/*.c' clang-tidy --quiet \
   --checks="$checks,-concurrency-mt-unsafe" '{}' -- $flags)"
 
 says "cppcheck has nothing to say" "$(cppcheck --quiet --std=c11 -j "$(nproc)" \

@@ -29,7 +29,7 @@ has "stacks have guards" --dyn-syms ' __stack_chk_fail'
 has "sizes that are known are checked" --dyn-syms ' __(fprintf|snprintf|memcpy|read)_chk'
 if [ "$(uname -m)" = x86_64 ]; then
   # in our own parts; Debian 12's crt1.o has it not, so the whole has it not
-  readelf -nW "${program%/*}/src/png.o" | grep -q 'IBT, SHSTK'
+  readelf -nW "${program%/*}/src/image/png.o" | grep -q 'IBT, SHSTK'
   says $? "jumps land where they may, and returns where they came from"
 fi
 echo "1..$n"

@@ -53,7 +53,7 @@ out=$(grep -rnE '\b(time\.)?sleep\(' tests --include='*.py' --include='*.c')
 [ -z "$out" ]
 says $? "no test sleeps" "$out"
 
-[ "$(wc -l <Makefile)" -le 200 ]
-says $? "the Makefile stays under 200 lines" "$(wc -l Makefile)"
+[ "$(wc -l <Makefile)" -le 250 ]
+says $? "the Makefile stays under 250 lines" "$(wc -l Makefile)"
 
 echo "1..$n"

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* How one render is to be answered: a choice for each field, 0 the good one. */
 enum field {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /*
  * A finished PNG file, as the renderer behind Grafana writes them: 8-bit RGBA,

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "tally.h"
 
 struct picture;

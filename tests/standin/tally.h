@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "request.h"
 
 /* What happened so far.  Requests below /standin/ do not count. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings loaded from a text, for the tests of src/settings.c: one file in a
- * folder of its own, and what was said about it.
+ * Settings loaded from a text, for the tests of src/config/settings.c: one file
+ * in a folder of its own, and what was said about it.
  */
 #ifndef LOAD_H
 #define LOAD_H
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "settings.h"
+#include "config/settings.h"
 #include "tap.h"
 
 #define LEAST "grafana = https://g.example\npublic_url = https://i.example/s\n"

@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /*
- * Makes PNG files, right and wrong ones, for the tests of src/png.c.  It
+ * Makes PNG files, right and wrong ones, for the tests of src/image/png.c.  It
  * shares no code with that file, so that a mistake there shows.  No memory
  * ends the test program.
  */

@@ -7,8 +7,8 @@
 
 /*
  * What other decoders, libpng before all, make of a picture: the second opinion
- * in the tests of src/png.c.  A file of its own because libpng's header has the
- * name and the include guard of ours.
+ * in the tests of src/image/png.c.  A file of its own because libpng's header
+ * has the name and the include guard of ours.
  */
 struct decoded {
 	unsigned width, height, depth, colour; /* as in IHDR */

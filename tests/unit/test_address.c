@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vectors are in addresses.tsv: one row, one promise. */
-#include "address.h"
+#include "net/ip_filter.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

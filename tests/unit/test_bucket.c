@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bucket.h"
+#include "store/s3.h"
 
 #include "tap.h"
 

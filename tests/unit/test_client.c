@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client.h"
+#include "cmd/service_client.h"
 
 #include <stdlib.h>
 #include <sysexits.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "desk.h"
+#include "image/memory_slots.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 #define MANY 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "event.h"
+#include "cmd/sensu_event.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

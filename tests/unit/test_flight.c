@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asked twice at once, done once. */
-#include "flight.h"
+#include "server/singleflight.h"
 #include "tap.h"
 
 #include <pthread.h>

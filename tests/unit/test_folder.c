@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "folder.h"
+#include "store/folder.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The folder with several processes in it, and on file systems with limits. */
-#include "folder.h"
+#include "store/folder.h"
 
 #include <dirent.h>
 #include <errno.h>

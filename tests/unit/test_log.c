@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "log.h"
+#include "server/access_log.h"
 
 #include <errno.h>
 #include <fcntl.h>

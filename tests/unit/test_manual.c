@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The manual says what the program does: its settings and its outcomes. */
-#include "outcome.h"
-#include "settings.h"
+#include "base/outcome.h"
+#include "config/settings.h"
 
 #include <ctype.h>
 #include <stdlib.h>

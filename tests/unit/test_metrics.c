@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "metrics.h"
+#include "server/metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>

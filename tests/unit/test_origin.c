@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "origin.h"
+#include "net/url.h"
 
 #include <stdlib.h>
 

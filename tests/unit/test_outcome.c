@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "outcome.h"
+#include "base/outcome.h"
 
 #include <ctype.h>
 #include <errno.h>

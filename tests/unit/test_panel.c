@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vectors are in urls.tsv: one row, one promise. */
-#include "panel.h"
+#include "grafana/panel_url.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Over TCP a responder is for its web servers only. */
-#include "peers.h"
+#include "fcgi_allow.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "png.h"
+#include "image/png.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -4,11 +4,11 @@
  * only NFS gives, and races that take microseconds, come from the three calls
  * of the C library that are replaced here.
  */
-#include "folder.h"
-#include "name.h"
-#include "removal.h"
-#include "retention.h"
-#include "state.h"
+#include "server/state_dir.h"
+#include "store/folder.h"
+#include "store/folder_remove.h"
+#include "store/key.h"
+#include "store/retention.h"
 #include "tap.h"
 
 #include <errno.h>

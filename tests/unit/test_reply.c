@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reply.h"
+#include "server/response.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Each try is made in a child that has confined itself, as whom a stranger
  * would find there.
  */
-#include "sandbox.h"
+#include "server/sandbox.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

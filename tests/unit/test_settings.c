@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where settings are read from, and what is said about them. */
-#include "settings.h"
+#include "config/settings.h"
 
 #include "load.h"
 #include "tap.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each setting may be, and what it is when it is not set. */
-#include "settings.h"
+#include "config/settings.h"
 
 #include <inttypes.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The examples are those of Amazon's S3 API Reference, "Examples: Signature
  * Calculations". */
-#include "sign.h"
+#include "store/sigv4.h"
 
-#include "digest.h"
+#include "base/sha256.h"
 #include "tap.h"
 #include "wiped.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "state.h"
+#include "server/state_dir.h"
 
 #include <dirent.h>
 #include <fcntl.h>

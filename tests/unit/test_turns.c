@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Turns to render: first come first served, and nobody takes them all. */
-#include "clock.h"
+#include "base/clock.h"
+#include "grafana/limiter.h"
 #include "tap.h"
-#include "turns.h"
 
 #include <pthread.h>
 #include <sched.h>

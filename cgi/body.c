@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "body.h"
+
+#include <string.h>
+
+#define DRAIN_MAX 1048576 /* bytes of a body that nobody wants */
+
+void
+intake_init(struct intake *in, size_t max, const struct caller *caller)
+{
+	memset(in, 0, sizeof(*in));
+	in->caller = caller;
+	in->body.bytes = "";
+	buf_init(&in->bytes, max);
+}
+
+void
+intake_free(struct intake *in)
+{
+	buf_free(&in->bytes);
+}
+
+bool
+intake_take(struct intake *in, const char *piece, size_t len)
+{
+	struct body *body = &in->body;
+
+	if (body->over || len > in->bytes.limit - in->bytes.len) {
+		body->over = true;
+		in->drained += len;
+	} else if (!buf_add(&in->bytes, piece, len)) {
+		body->no_memory = true;
+	}
+	body->bytes = buf_str(&in->bytes);
+	body->len = in->bytes.len;
+	body->late = caller_left_ms(in->caller) <= 0;
+	return !body->late && !body->no_memory && in->drained <= DRAIN_MAX;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include "base/buf.h"
+#include "server/deadline.h"
+#include "server/request.h"
+
+/*
+ * A request's body as it comes in pieces, over FastCGI as over plain CGI: what
+ * is too long is read away for a while, so that the server can finish sending
+ * before it reads our answer, and what drips is given up in time.
+ */
+struct intake {
+	struct body body; /* what came; its bytes are in "bytes" */
+	struct buf bytes;
+	size_t drained;
+	const struct caller *caller;
+};
+
+/* A server that says nothing for so long in the middle of a request is given
+ * up. */
+#define SILENCE_MS 4000
+
+/* At most "max" bytes are kept.  Freed with intake_free(), which wipes them. */
+void intake_init(struct intake *, size_t max, const struct caller *);
+void intake_free(struct intake *);
+
+/* A piece of it; false: no more is wanted, and the body says why. */
+bool intake_take(struct intake *, const char *piece, size_t len);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Grafana's manners.
+ *
+ * It answers 200 with a picture where others answer with an error, and 302 to
+ * its login page where others answer 401.  Read in the sources of Grafana 6 to
+ * 13: pkg/api/render.go, pkg/services/rendering, pkg/services/contexthandler.
+ */
+#include "grafana/render.h"
+
+#include "base/sha256.h"
+
+#include <string.h>
+
+/* A picture made this long before the answer is a file, not a render. */
+#define FRESH_SECONDS 3600
+
+/* Pictures that Grafana ships (public/img) and sends with status 200. */
+static const struct {
+	const char *sha256;
+	size_t bytes;
+	enum outcome means;
+} shipped[] = {
+	/* rendering_plugin_not_installed.png: since 7.4; 6.x */
+	{ "02923f5883878de815eb8cb64ab06fe0"
+	  "073362744cfdcaed134744d563392af8",
+	    9095, OUTCOME_NO_RENDERER },
+	{ "95b4015f908326dea0069d7f6aa8fd18"
+	  "856b2e46092922eab595e66081fe7f14",
+	    3651, OUTCOME_NO_RENDERER },
+	/* rendering_limit_dark.png, rendering_limit_light.png */
+	{ "8af5c59b9cd29655bb166b0449fc5d7b"
+	  "dd74afb0e756c35af6dbbf4b9a1c6b65",
+	    3859, OUTCOME_GRAFANA_BUSY },
+	{ "967b67a952d5cf1d5ddf4774faa9c16c"
+	  "1725f62b763b1552f27a629c55b80d39",
+	    11847, OUTCOME_GRAFANA_BUSY },
+	/* rendering_error_dark.png, rendering_error_light.png */
+	{ "af1a5ca17fc27b17e030c0f3b2f85f0e"
+	  "480a07ab6f12a26edcbe0d5aa6ba2100",
+	    3161, OUTCOME_UPSTREAM },
+	{ "d1593b71c2f13b697887c4cccc4bde03"
+	  "45613edda3bd96a29c471e9613c64a8c",
+	    10768, OUTCOME_UPSTREAM },
+	/* rendering_timeout_dark.png, rendering_timeout_light.png */
+	{ "beea44a00d5a65dda51f444501de2c36"
+	  "0a27f10d547bc939d8f9bfd98691f431",
+	    3382, OUTCOME_UPSTREAM },
+	{ "e5c26d42fee4d58de578fb53f7354a9d"
+	  "4bdda0fa4222d5c5249310906f0680b3",
+	    10877, OUTCOME_UPSTREAM },
+};
+
+/* Why, for a picture that is known to mean something else than a panel. */
+static const char *
+why_picture(enum outcome o)
+{
+	if (o == OUTCOME_UPSTREAM)
+		return "Grafana sent its picture of an error instead of the "
+		       "panel. Look at Grafana's log.";
+	return NULL;
+}
+
+/* A digest costs as much as a tenth of checking the picture. */
+static bool
+may_be_known(const struct http_answer *a, const struct settings *settings)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
+		if (shipped[i].bytes == a->body.len)
+			return true;
+	return settings->wrong_picture_count > 0;
+}
+
+static enum outcome
+judge_picture(const struct http_answer *a, const struct settings *settings,
+    struct problem *p)
+{
+	unsigned char digest[DIGEST_BYTES];
+	char hex[DIGEST_HEX_ROOM];
+	size_t i;
+
+	if (!may_be_known(a, settings))
+		return OUTCOME_SAVED;
+	if (!digest_make(digest, a->body.bytes, a->body.len))
+		return fail(p, OUTCOME_INTERNAL, "SHA-256 does not work.");
+	/* the administrator's list first: it may correct the shipped one */
+	for (i = 0; i < settings->wrong_picture_count; i++)
+		if (memcmp(digest, settings->wrong_pictures[i].sha256,
+			DIGEST_BYTES) == 0)
+			return fail(p, settings->wrong_pictures[i].means,
+			    why_picture(settings->wrong_pictures[i].means));
+	digest_hex(hex, digest);
+	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
+		if (strcmp(hex, shipped[i].sha256) == 0)
+			return fail(
+			    p, shipped[i].means, why_picture(shipped[i].means));
+	return OUTCOME_SAVED;
+}
+
+/*
+ * A render's file was made for this answer; a placeholder's when Grafana was
+ * installed.  Both times come from the same clock.
+ */
+static bool
+is_stale(const struct http_answer *a)
+{
+	static const char png[] = "\x89PNG\r\n\x1a\n";
+
+	return a->date != -1 && a->last_modified != -1 &&
+	       a->date - a->last_modified > FRESH_SECONDS && a->body.len >= 8 &&
+	       memcmp(a->body.bytes, png, 8) == 0;
+}
+
+static bool
+path_is_login(const struct place *to, const struct place *home)
+{
+	size_t len = strlen(home->path);
+
+	return strcmp(to->scheme, home->scheme) == 0 &&
+	       strcmp(to->authority, home->authority) == 0 &&
+	       strncmp(to->path, home->path, len) == 0 &&
+	       strncmp(to->path + len, "/login", 6) == 0 &&
+	       (to->path[len + 6] == '\0' || to->path[len + 6] == '/');
+}
+
+static bool
+leads_to_login(const struct place *home, const char *location)
+{
+	struct place to;
+	bool is;
+
+	is = place_follow(&to, home, location) && path_is_login(&to, home);
+	place_free(&to);
+	return is;
+}
+
+static enum outcome
+judge_status(
+    const struct http_answer *a, const struct origin *origin, struct problem *p)
+{
+	switch (a->status) {
+	case 200:
+		return OUTCOME_SAVED;
+	case 401:
+		return fail(p, OUTCOME_TOKEN_REFUSED, NULL);
+	case 403:
+		return fail(p, OUTCOME_FORBIDDEN, NULL);
+	case 404:
+		return fail(p, OUTCOME_NOT_FOUND, NULL);
+	case 429:
+		return fail(p, OUTCOME_GRAFANA_BUSY, NULL);
+	default:
+		break;
+	}
+	/* the page below the base, as people see it or as we connect to it */
+	if (a->status >= 300 && a->status < 400 && *a->location != '\0' &&
+	    (leads_to_login(&origin->base, a->location) ||
+		leads_to_login(&origin->via, a->location)))
+		return fail(p, OUTCOME_TOKEN_REFUSED, NULL);
+	if (a->status >= 300 && a->status < 400)
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana redirects to another address. Compare the "
+		    "service's setting \"grafana\" with Grafana's own "
+		    "root_url.");
+	if (a->status >= 500)
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana failed to render the panel. Look at Grafana's "
+		    "and the image renderer's log.");
+	if (a->status == 400)
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana calls the address a bad request. Look at theme, "
+		    "timeout, width and height in it.");
+	return fail(p, OUTCOME_UPSTREAM, NULL);
+}
+
+enum outcome
+render_panel(struct http_answer *a, const struct render *r, struct http *http,
+    const struct settings *settings, struct problem *p)
+{
+	struct http_question q = {
+		.origin = r->panel->origin,
+		.target = buf_str(&r->panel->target),
+		.authorization = r->authorization,
+		.forwarded_for = r->forwarded_for,
+		.max_bytes = (size_t)settings->max_image_bytes,
+		.max_ms = settings->render_seconds * 1000,
+		.cancelled = r->cancelled,
+		.arg = r->arg,
+		.arrives = r->arrives,
+		.arrives_arg = r->arrives_arg,
+	};
+	enum outcome o;
+
+	if (q.max_ms > r->left_ms)
+		q.max_ms = r->left_ms;
+	o = http_get(http, &q, a, p);
+	if (o == OUTCOME_SAVED)
+		o = judge_status(a, r->panel->origin, p);
+	if (o == OUTCOME_SAVED)
+		o = judge_picture(a, settings, p);
+	if (o == OUTCOME_SAVED && is_stale(a))
+		return fail(p, OUTCOME_UPSTREAM,
+		    "Grafana sent an old file instead of a fresh picture of "
+		    "the panel. If it means something, name it in the "
+		    "setting \"wrong_pictures\".");
+	return o;
+}

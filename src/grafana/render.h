@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RENDER_H
+#define RENDER_H
+
+#include "base/buf.h"
+#include "base/outcome.h"
+#include "config/settings.h"
+#include "grafana/panel_url.h"
+#include "net/http.h"
+
+/*
+ * Asking Grafana for a picture, and Grafana's manners: which of its answers
+ * means what.  No other file knows them.
+ */
+struct render {
+	const struct panel *panel;
+	const char *authorization;
+	const char *forwarded_for;    /* the caller's address, or NULL */
+	int64_t left_ms;              /* of the caller's time */
+	bool (*cancelled)(void *arg); /* nobody wants it any more; or NULL */
+	void *arg;
+	void (*arrives)(void *arrives_arg); /* http_question's */
+	void *arrives_arg;
+};
+
+/*
+ * OUTCOME_SAVED when "answer" holds a picture that is not one of Grafana's
+ * placeholders; whether it is a whole PNG is png_clean()'s to say.  Else what
+ * the answer means.  The answer is the caller's, initialised, and freed by it.
+ */
+enum outcome render_panel(struct http_answer *, const struct render *,
+    struct http *, const struct settings *, struct problem *);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/image_job.h"
+
+#include "base/clock.h"
+#include "grafana/limiter.h"
+#include "grafana/render.h"
+#include "image/memory_slots.h"
+#include "image/png_pool.h"
+#include "server/response.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MAX_SECONDS 60 /* what Grafana says is passed on up to here */
+
+struct pictures {
+	const struct settings *settings;
+	struct metrics *metrics;
+	struct store *store;
+	struct checker *checker;
+	struct desk *desk;
+	struct turns **turns; /* of each Grafana, in the settings' order */
+};
+
+struct pictures *
+pictures_open(const struct settings *settings, struct store *store,
+    struct metrics *metrics)
+{
+	struct pictures *s = calloc(1, sizeof(*s));
+	size_t i;
+	bool ok;
+
+	if (s == NULL)
+		return NULL;
+	s->settings = settings;
+	s->metrics = metrics;
+	s->store = store;
+	s->checker = checker_open();
+	s->desk = desk_open(DESK_PLACES);
+	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
+	ok = s->checker != NULL && s->desk != NULL && s->turns != NULL;
+	for (i = 0; ok && i < settings->grafana_count; i++) {
+		s->turns[i] = turns_open((int)settings->max_renders);
+		ok = s->turns[i] != NULL;
+	}
+	if (ok)
+		return s;
+	pictures_close(s);
+	return NULL;
+}
+
+void
+pictures_close(struct pictures *s)
+{
+	size_t i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; s->turns != NULL && i < s->settings->grafana_count; i++)
+		turns_close(s->turns[i]);
+	free(s->turns);
+	desk_close(s->desk);
+	checker_close(s->checker);
+	free(s);
+}
+
+void
+pictures_stop(struct pictures *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->settings->grafana_count; i++)
+		turns_stop(s->turns[i]);
+}
+
+bool
+pictures_renew(struct pictures *s, const struct picture *p, struct http *http,
+    int64_t left_ms)
+{
+	return store_renew(s->store, p->key, p->bytes, http, left_ms);
+}
+
+/* Check what came; "clean" is the caller's and gets the picture that is in it.
+ */
+static void
+check(struct pictures *s, struct picture *p, struct buf *clean,
+    const void *image, size_t len, const struct caller *caller)
+{
+	struct png_limits limits = {
+		.pixels = (uint64_t)s->settings->max_image_pixels,
+	};
+
+	clean->limit = len + 1024;
+	p->outcome = checker_clean(s->checker, caller->deadline_ms, clean,
+	    &p->size, image, len, &limits, &p->problem);
+}
+
+/* Keep it, if it is one; "name" is NULL for one that is named by its content.
+ */
+static void
+keep(struct pictures *s, struct picture *p, const char *name,
+    const struct buf *clean, struct http *http, const struct caller *caller)
+{
+	int64_t left_ms = caller_left_ms(caller);
+
+	if (p->outcome != OUTCOME_SAVED)
+		return;
+	if (name == NULL)
+		p->outcome = store_put(
+		    s->store, p->key, clean, http, left_ms, &p->problem);
+	else
+		p->outcome = store_put_upload(
+		    s->store, p->key, name, clean, http, left_ms, &p->problem);
+	p->bytes = clean->len;
+	if (p->outcome == OUTCOME_SAVED)
+		metrics_saved(s->metrics, clean->len);
+}
+
+/* No turn: what that means for who waited. */
+static enum outcome
+refuse_turn(struct picture *p, enum turn turn, struct turns *turns, bool again)
+{
+	p->retry_seconds = turns_estimate_seconds(turns);
+	switch (turn) {
+	case TURN_STOPPED:
+		return fail(&p->problem, OUTCOME_STOPPING, NULL);
+	case TURN_GONE:
+		return fail(&p->problem, OUTCOME_SLOW,
+		    "The caller went away before its turn to render came.");
+	default:
+		return fail(&p->problem,
+		    again ? OUTCOME_GRAFANA_BUSY : OUTCOME_BUSY, NULL);
+	}
+}
+
+/* What comes, and the place at the desk that it takes. */
+struct delivery {
+	struct http_answer answer;
+	struct desk_place place;
+};
+
+static void
+take_place(void *place)
+{
+	desk_take(place);
+}
+
+/*
+ * Ask Grafana, in a turn that is given back whatever happens.  A busy answer
+ * holds everybody's next turn back; how long is in *hold_ms.
+ */
+static enum outcome
+render_once(struct pictures *s, struct picture *p, struct delivery *d,
+    const struct picture_order *order, const struct turn_request *turn,
+    struct turns *turns, struct http *http)
+{
+	struct render r = {
+		.panel = order->panel,
+		.authorization = order->authorization,
+		.forwarded_for = order->forwarded_for,
+		.left_ms = caller_left_ms(order->caller),
+		.cancelled = order->cancelled,
+		.arg = order->arg,
+		.arrives = take_place,
+		.arrives_arg = &d->place,
+	};
+	int64_t start = now_ms();
+	enum turn_went went = WENT_BADLY;
+	enum outcome o;
+
+	metrics_render_begins(s->metrics);
+	o = render_panel(&d->answer, &r, http, s->settings, &p->problem);
+	p->render_ms = now_ms() - start;
+	metrics_render_ends(s->metrics);
+	if (o != OUTCOME_SAVED)
+		metrics_rendered(s->metrics, o, p->render_ms);
+	if (o == OUTCOME_GRAFANA_BUSY)
+		went = WENT_BUSY;
+	else if (o == OUTCOME_SAVED)
+		went = WENT_WELL;
+	turns_give(
+	    turns, turn, went, p->render_ms, d->answer.retry_after * 1000);
+	return o;
+}
+
+/* When, in seconds.  What Grafana said is for who asked: others it may serve.
+ */
+static long
+come_again(struct turns *turns, const struct http_answer *busy)
+{
+	long estimate = turns_estimate_seconds(turns), said = busy->retry_after;
+
+	if (said > RETRY_MAX_SECONDS)
+		said = RETRY_MAX_SECONDS;
+	return said > estimate ? said : estimate;
+}
+
+/*
+ * Wait for a turn and render; when Grafana is busy, hold back and try again as
+ * long as the caller has time.
+ */
+static enum outcome
+render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
+    const struct picture_order *order, struct http *http)
+{
+	struct turns *turns =
+	    s->turns[order->panel->origin - s->settings->grafana];
+	struct turn_request request = {
+		.credential = order->credential,
+		.since_ms = order->caller->start_ms,
+		.until_ms =
+		    order->caller->start_ms + s->settings->wait_seconds * 1000,
+		.gone = order->cancelled,
+		.arg = order->arg,
+	};
+	bool again = order->again;
+	int64_t left_ms;
+	enum turn turn;
+	enum outcome o;
+
+	if (again || request.until_ms > order->caller->deadline_ms)
+		request.until_ms = order->caller->deadline_ms;
+	for (;;) {
+		turn = turns_take(turns, &request);
+		if (turn != TURN_TAKEN)
+			return refuse_turn(p, turn, turns, again);
+		o = render_once(s, p, d, order, &request, turns, http);
+		if (o != OUTCOME_GRAFANA_BUSY)
+			return o;
+		p->retry_seconds = come_again(turns, &d->answer);
+		left_ms = caller_left_ms(order->caller);
+		if (turns_held_ms(turns) >= left_ms ||
+		    d->answer.retry_after * 1000 >= left_ms)
+			return o;
+		again = true;
+		request.until_ms = order->caller->deadline_ms;
+		http_answer_reset(&d->answer);
+		desk_leave(&d->place);
+	}
+}
+
+void
+pictures_make(struct pictures *s, struct picture *p,
+    const struct picture_order *order, struct http *http)
+{
+	struct delivery d = { .place = { .desk = s->desk,
+				  .deadline_ms = order->caller->deadline_ms } };
+	struct buf clean;
+
+	buf_init(&clean, 0);
+	memset(p, 0, sizeof(*p));
+	p->render_ms = -1;
+	p->retry_seconds = REPLY_RETRY_SECONDS;
+	http_answer_init(&d.answer, (size_t)s->settings->max_image_bytes);
+	p->outcome = render_in_turn(s, p, &d, order, http);
+	if (p->outcome == OUTCOME_SAVED) {
+		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len,
+		    order->caller);
+		metrics_rendered(s->metrics, p->outcome, p->render_ms);
+	}
+	/* before the disk is waited for: many may be doing that */
+	http_answer_free(&d.answer);
+	keep(s, p, NULL, &clean, http, order->caller);
+	buf_free(&clean);
+	desk_leave(&d.place);
+}
+
+void
+pictures_keep(struct pictures *s, struct picture *p, const char *name,
+    const void *image, size_t len, struct http *http,
+    const struct caller *caller)
+{
+	struct buf clean;
+
+	buf_init(&clean, 0);
+	memset(p, 0, sizeof(*p));
+	p->render_ms = -1;
+	p->retry_seconds = REPLY_RETRY_SECONDS;
+	check(s, p, &clean, image, len, caller);
+	keep(s, p, name, &clean, http, caller);
+	buf_free(&clean);
+}

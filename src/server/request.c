@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads a POST: method, credentials, body, in this order.
+ */
+#include "server/request.h"
+
+#include "base/json_lexer.h"
+#include "store/key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const char *
+request_variable(char *const envp[], const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; envp != NULL && *envp != NULL; envp++)
+		if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=')
+			return *envp + len + 1;
+	return NULL;
+}
+
+bool
+request_is(char *const envp[], const char *method)
+{
+	const char *value = request_variable(envp, "REQUEST_METHOD");
+
+	return value != NULL && strcmp(value, method) == 0;
+}
+
+/* An upload's address.  A web server lets others ask there than for health and
+ * metrics, and as often as they like: it is for uploads alone. */
+static bool
+is_for_uploads(char *const envp[])
+{
+	const char *path = request_variable(envp, "PATH_INFO");
+	size_t len = path == NULL ? 0 : strlen(path);
+
+	return len >= 4 && strcmp(path + len - 4, ".png") == 0;
+}
+
+/* The credential after "scheme" and its blanks; NULL for another scheme. */
+static const char *
+credential_of(const char *header, const char *scheme)
+{
+	size_t len = strlen(scheme);
+
+	if (strncasecmp(header, scheme, len) != 0 || header[len] != ' ')
+		return NULL;
+	return header + len + strspn(header + len, " ");
+}
+
+/*
+ * The header is passed on, so nothing may be in it that could end it and begin
+ * another.
+ */
+static enum outcome
+read_authorization(char **to, char *const envp[], struct problem *p)
+{
+	const char *header = request_variable(envp, "HTTP_AUTHORIZATION");
+	const char *scheme = "Bearer", *credential;
+	size_t len, room;
+
+	if (header == NULL || *header == '\0')
+		return fail(p, OUTCOME_NO_TOKEN, NULL);
+	credential = credential_of(header, scheme);
+	if (credential == NULL) {
+		scheme = "Basic";
+		credential = credential_of(header, scheme);
+	}
+	if (credential == NULL)
+		return fail(p, OUTCOME_NO_TOKEN,
+		    "The Authorization header is neither Bearer nor Basic. "
+		    "Send \"Authorization: Bearer TOKEN\".");
+	len = strspn(credential, REQUEST_TOKEN68);
+	if (len == 0 || credential[len + strspn(credential + len, " \t")])
+		return fail(p, OUTCOME_NO_TOKEN,
+		    "The Authorization header holds no credential, or "
+		    "characters that none has. Check that the token is "
+		    "pasted whole, in one line and without quotes.");
+	if (len > REQUEST_CREDENTIAL_MAX)
+		return fail(p, OUTCOME_NO_TOKEN,
+		    "The credential is over 4,096 bytes long. No Grafana "
+		    "token is.");
+	room = strlen(scheme) + 1 + len + 1;
+	*to = malloc(room);
+	if (*to == NULL)
+		return fail_errno(p, OUTCOME_INTERNAL, NULL);
+	snprintf(*to, room, "%s %.*s", scheme, (int)len, credential);
+	return OUTCOME_SAVED;
+}
+
+/* false when the server says how long the body is, and it is not. */
+static bool
+length_agrees(char *const envp[], size_t len)
+{
+	/* absent, "", "-1": servers that pass a chunked body on do not know */
+	const char *length = request_variable(envp, "CONTENT_LENGTH");
+
+	if (length == NULL || *length == '\0' ||
+	    length[strspn(length, "0123456789")] != '\0')
+		return true;
+	return strtoull(length, NULL, 10) == len;
+}
+
+/* What the walk through the body found. */
+struct found {
+	bool object;             /* it is one */
+	unsigned times;          /* that an "imageUrl" is in it */
+	struct scan_piece value; /* the last one's */
+};
+
+static bool
+is_image_url(const struct scan *s, const struct scan_piece *key)
+{
+	static const char wanted[] = "imageUrl";
+	char name[sizeof(wanted)];
+	size_t len;
+
+	return scan_decode(s, key, name, sizeof(name), &len) &&
+	       len == sizeof(wanted) - 1 && memcmp(name, wanted, len) == 0;
+}
+
+/* All of it, so that what is taken is one whole JSON value in UTF-8 (RFC
+ * 8259).  Asks for no memory: json-c does not look whether it got some. */
+static bool
+walk(struct scan *s, struct found *f)
+{
+	struct scan_piece piece = scan_next(s);
+	bool is_value = false;
+
+	f->object = piece.kind == SCAN_OBJECT;
+	while (piece.kind != SCAN_END && piece.kind != SCAN_BROKEN) {
+		if (is_value)
+			f->value = piece;
+		is_value = f->object && piece.kind == SCAN_KEY &&
+			   s->depth == 1 && is_image_url(s, &piece);
+		f->times += is_value;
+		piece = scan_next(s);
+	}
+	return piece.kind == SCAN_END;
+}
+
+static enum outcome
+read_member(
+    char **to, const struct scan *s, const struct found *f, struct problem *p)
+{
+	size_t room = f->value.end - f->value.start + 1, len;
+
+	if (!f->object)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The JSON is not an object. Send {\"imageUrl\": \"…\"}.");
+	if (f->times == 0)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The JSON has no \"imageUrl\". Send {\"imageUrl\": "
+		    "\"…\"} with the address of a panel.");
+	/* which of them counts, programs do not agree on */
+	if (f->times > 1)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The JSON has more than one \"imageUrl\". Send one.");
+	if (f->value.kind != SCAN_STRING)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The \"imageUrl\" is not a string. Put the address of "
+		    "the panel in quotes.");
+	*to = malloc(room);
+	if (*to == NULL)
+		return fail_errno(p, OUTCOME_INTERNAL, NULL);
+	if (scan_decode(s, &f->value, *to, room, &len) && strlen(*to) == len)
+		return OUTCOME_SAVED;
+	free(*to);
+	*to = NULL;
+	return fail(p, OUTCOME_MALFORMED,
+	    "The \"imageUrl\" has half a character or a NUL in it. Send the "
+	    "address as Grafana shows it.");
+}
+
+/* Is all there that was sent? */
+static enum outcome
+check_whole(char *const envp[], const struct body *body, struct problem *p)
+{
+	if (body->no_memory)
+		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+	if (body->late)
+		return fail(p, OUTCOME_SLOW,
+		    "The request itself came too slowly. Send it again; else "
+		    "look at the network between.");
+	if (body->broken || !length_agrees(envp, body->len))
+		return fail(p, OUTCOME_MALFORMED,
+		    "The body is not as long as Content-Length says. Send it "
+		    "again.");
+	return OUTCOME_SAVED;
+}
+
+static enum outcome
+read_body(
+    char **to, char *const envp[], const struct body *body, struct problem *p)
+{
+	struct found found = { 0 };
+	struct scan scan;
+	enum outcome o;
+
+	if (body->over)
+		return fail(p, OUTCOME_TOO_LARGE, NULL);
+	o = check_whole(envp, body, p);
+	if (o != OUTCOME_SAVED)
+		return o;
+	if (body->len == 0)
+		return fail(p, OUTCOME_MALFORMED,
+		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
+		    "address of a panel.");
+	scan_init(&scan, body->bytes, body->len);
+	if (!walk(&scan, &found))
+		return fail(p, OUTCOME_MALFORMED,
+		    "The body is not JSON in UTF-8. Send {\"imageUrl\": "
+		    "\"…\"} with the address of a panel.");
+	return read_member(to, &scan, &found, p);
+}
+
+/* No page of somebody else's may spend a visitor's credentials here. */
+static enum outcome
+check_site(char *const envp[], struct problem *p)
+{
+	const char *site = request_variable(envp, "HTTP_SEC_FETCH_SITE");
+
+	if (site != NULL && strcasecmp(site, "cross-site") == 0)
+		return fail(p, OUTCOME_NOT_ALLOWED,
+		    "The request comes from a page of another site. Send it "
+		    "from a program, or from Grafana's own site.");
+	return OUTCOME_SAVED;
+}
+
+enum outcome
+request_read(struct request *r, char *const envp[], const struct body *body,
+    struct problem *p)
+{
+	enum outcome o;
+
+	memset(r, 0, sizeof(*r));
+	if (!request_is(envp, "POST") || is_for_uploads(envp))
+		return fail(p, OUTCOME_METHOD, NULL);
+	o = read_authorization(&r->authorization, envp, p);
+	if (o == OUTCOME_SAVED)
+		o = check_site(envp, p);
+	if (o != OUTCOME_SAVED)
+		return o;
+	return read_body(&r->url, envp, body, p);
+}
+
+void
+request_free(struct request *r)
+{
+	free(r->url);
+	if (r->authorization != NULL)
+		explicit_bzero(r->authorization, strlen(r->authorization));
+	free(r->authorization);
+	memset(r, 0, sizeof(*r));
+}
+
+enum outcome
+request_upload_name(
+    char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *p)
+{
+	const char *path = request_variable(envp, "PATH_INFO");
+	const char *last = path == NULL ? NULL : strrchr(path, '/');
+
+	if (check_site(envp, p) != OUTCOME_SAVED)
+		return OUTCOME_NOT_ALLOWED;
+	if (last == NULL || !name_is_upload(last + 1))
+		return fail(p, OUTCOME_MALFORMED,
+		    "The name is not 1 to 64 letters, digits, \"_\" and "
+		    "\"-\", and \".png\". Choose another.");
+	snprintf(name, REQUEST_NAME_MAX + 1, "%.*s",
+	    (int)(strlen(last + 1) - strlen(".png")), last + 1);
+	return OUTCOME_SAVED;
+}
+
+enum outcome
+request_upload_body(
+    char *const envp[], const struct body *body, struct problem *p)
+{
+	if (body->over)
+		return fail(p, OUTCOME_TOO_BIG,
+		    "The image has more bytes than this service takes. Send "
+		    "a smaller one, or raise max_image_bytes.");
+	return check_whole(envp, body, p);
+}
+
+/* Is there a member of that name, with or without a value, in the query? */
+static bool
+query_has(const char *query, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; query != NULL && *query != '\0'; query += strcspn(query, "&")) {
+		query += *query == '&';
+		if (strncmp(query, name, len) == 0 &&
+		    memchr("=&", query[len], 3) != NULL)
+			return true;
+	}
+	return false;
+}
+
+enum request_about
+request_about(char *const envp[])
+{
+	const char *query = request_variable(envp, "QUERY_STRING");
+	const char *path = request_variable(envp, "PATH_INFO");
+	const char *last = path == NULL ? NULL : strrchr(path, '/');
+
+	if ((!request_is(envp, "GET") && !request_is(envp, "HEAD")) ||
+	    is_for_uploads(envp))
+		return ABOUT_NOTHING;
+	if (query_has(query, "health") ||
+	    (last != NULL && strcmp(last, "/health") == 0))
+		return ABOUT_HEALTH;
+	if (query_has(query, "metrics") ||
+	    (last != NULL && strcmp(last, "/metrics") == 0))
+		return ABOUT_METRICS;
+	return ABOUT_NOTHING;
+}

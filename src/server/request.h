@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/outcome.h"
+#include "config/settings.h"
+
+/*
+ * What a web server hands over, read: the method, who asks, and which panel.
+ *
+ * Hermetic.  The variables are those of RFC 3875 (CGI/1.1) as name=value
+ * strings; FastCGI's parameters have the same shape.
+ */
+#define REQUEST_BODY_MAX       65536 /* bytes of a POST */
+#define REQUEST_CREDENTIAL_MAX 4096  /* bytes after the scheme */
+
+/* All that a credential may be made of (RFC 9110, 11.2: token68). */
+#define REQUEST_TOKEN68                                                        \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"                                           \
+	"abcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+
+/* The body as it came. */
+struct body {
+	const char *bytes;
+	size_t len;
+	bool over;      /* there was more than the limit */
+	bool broken;    /* the web server went away in the middle */
+	bool late;      /* it did not come in time */
+	bool no_memory; /* to read all of it */
+};
+
+struct request {
+	char *url;           /* as asked for; ours to free */
+	char *authorization; /* "Bearer …" or "Basic …"; wiped when freed */
+};
+
+/* A variable's value, or NULL. */
+const char *request_variable(char *const envp[], const char *name);
+
+/*
+ * Read a POST: OUTCOME_SAVED when all of it is there, else what is wrong with
+ * the first of method, credentials and body.  The request is the caller's and
+ * is freed with request_free(), also after a failure.
+ */
+enum outcome request_read(struct request *, char *const envp[],
+    const struct body *, struct problem *);
+void request_free(struct request *);
+
+/* What a GET or HEAD may ask for: by "?health" and "?metrics", or by a path
+ * that ends so. */
+enum request_about { ABOUT_NOTHING, ABOUT_HEALTH, ABOUT_METRICS };
+enum request_about request_about(char *const envp[]);
+
+/* Is that the method? */
+bool request_is(char *const envp[], const char *method);
+
+/*
+ * The name that an upload is to have: the last segment of PATH_INFO without its
+ * ".png".  OUTCOME_SAVED, OUTCOME_MALFORMED, or OUTCOME_NOT_ALLOWED for a page
+ * of another site.
+ */
+#define REQUEST_NAME_MAX 64
+enum outcome request_upload_name(
+    char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *);
+
+/* OUTCOME_SAVED when all of an upload's body came, else what is wrong. */
+enum outcome request_upload_body(
+    char *const envp[], const struct body *, struct problem *);
+
+#endif

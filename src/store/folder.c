@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Durable files in a folder.  The order of every save:
+ *
+ *	the day's folder made, and the store synced if it may be new
+ *	the bytes written without a name, mode set, synced
+ *	linked to their name
+ *	the day's folder synced
+ *
+ * so that at each moment what has a name is whole, and what was answered with
+ * an address is on the disk.
+ */
+#include "store/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PARTIAL           ".partial"
+#define ABANDONED_SECONDS 3600
+#define PURGE_MS          1000
+#define TRIES             3 /* the day's folder may be removed under our hands */
+
+struct folder {
+	int fd;
+	atomic_uint synced[2]; /* the day, and "uploads": its entry is on the
+				  disk */
+};
+
+/* Close, keeping errno: what failed before is what matters. */
+static void
+drop(int fd)
+{
+	int errnum = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = errnum;
+}
+
+/*
+ * Opening
+ */
+
+/* Make a folder, and put its name on the disk; one that is there is good. */
+static bool
+make_one(char *path, mode_t mode)
+{
+	char *slash = strrchr(path, '/');
+	bool ok;
+	int parent;
+
+	if (mkdir(path, mode) != 0)
+		return errno == EEXIST;
+	*slash = '\0';
+	parent = open(
+	    *path == '\0' ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*slash = '/';
+	ok = parent >= 0 && fsync(parent) == 0;
+	drop(parent);
+	return ok;
+}
+
+static bool
+make_folders(const char *path)
+{
+	char *copy = strdup(path), *p;
+	bool ok = copy != NULL;
+
+	for (p = copy; ok && (p = strchr(p + 1, '/')) != NULL; *p = '/') {
+		*p = '\0';
+		ok = make_one(copy, 0755);
+	}
+	/* x only: the web server opens images by name, nobody lists them */
+	ok = ok && make_one(copy, 0711);
+	free(copy);
+	return ok;
+}
+
+bool
+folder_would_open(const char *path)
+{
+	char *nearest = strdup(path);
+	int fd = -1, errnum;
+	bool ok;
+
+	/* what is missing is made, if what it is in lets us */
+	while (nearest != NULL && *nearest != '\0') {
+		fd = open(nearest, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 || errno != ENOENT)
+			break;
+		*strrchr(nearest, '/') = '\0';
+	}
+	if (nearest != NULL && *nearest == '\0')
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+	errnum = errno;
+	drop(fd);
+	free(nearest);
+	errno = errnum;
+	return ok;
+}
+
+struct folder *
+folder_open(const char *path, FILE *complaints)
+{
+	struct folder *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	f->fd = -1;
+	if (make_folders(path))
+		f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->fd < 0 ||
+	    faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) != 0) {
+		fprintf(complaints,
+		    "grafana-images: store = %s: cannot be written: %s; make "
+		    "it a folder of the service's user\n",
+		    path, strerrordesc_np(errno));
+		folder_close(f);
+		return NULL;
+	}
+	folder_sweep(f);
+	return f;
+}
+
+void
+folder_close(struct folder *f)
+{
+	if (f == NULL)
+		return;
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f);
+}
+
+/*
+ * The day's folder
+ */
+
+/* "2026-11-24" as 20261124; 1 for any other name. */
+static unsigned
+day_number(const char *day)
+{
+	unsigned y, m, d;
+
+	/* NOLINTNEXTLINE(cert-err34-c): so few digits fit */
+	if (sscanf(day, "%4u-%2u-%2u", &y, &m, &d) != 3)
+		return 1;
+	return (y * 100 + m) * 100 + d;
+}
+
+static int
+open_existing(struct folder *f, const char *day)
+{
+	return openat(
+	    f->fd, day, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * A sibling may have made it a moment ago and not have synced the store yet:
+ * so the first use by each process syncs, not only the making.
+ */
+static int
+open_day(struct folder *f, const char *day)
+{
+	unsigned number = day_number(day);
+	atomic_uint *synced = &f->synced[number == 1];
+	bool made = false;
+	int fd = open_existing(f, day);
+
+	if (fd < 0 && errno == ENOENT) {
+		made = mkdirat(f->fd, day, 0711) == 0;
+		if (!made && errno != EEXIST)
+			return -1;
+		fd = open_existing(f, day);
+	}
+	if (fd < 0)
+		return -1;
+	if (!made && atomic_load(synced) == number)
+		return fd;
+	folder_sweep(f);
+	if (fsync(f->fd) != 0) {
+		drop(fd);
+		return -1;
+	}
+	atomic_store(synced, number);
+	return fd;
+}
+
+/* Does the file hold just these?  errno stays. */
+static bool
+has_bytes(int fd, const char *bytes, size_t len)
+{
+	char piece[8192];
+	size_t part;
+
+	for (; len > 0; bytes += part, len -= part) {
+		part = len < sizeof(piece) ? len : sizeof(piece);
+		if (read(fd, piece, part) != (ssize_t)part ||
+		    memcmp(piece, bytes, part) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Whoever removes a file holds its lock meanwhile, for microseconds (see
+ * remove_locked() in removal.c).  false: one has been stopped just there.
+ */
+static bool
+lock_shared(int fd)
+{
+	int tries = 0;
+
+	while (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		if (tries++ == PURGE_MS)
+			return false;
+		poll(NULL, 0, 1);
+	}
+	return true; /* or this file system knows no locks */
+}
+
+/*
+ * A file that is there already: true when it is ours and durable, else false
+ * with errno ENOENT when there is none.
+ *
+ * Its time is renewed under its lock and then it is looked at again: a purge
+ * that removes the oldest either sees the new time, or has removed it and we
+ * see that.
+ */
+static bool
+renew(int day, const char *name, const void *bytes, size_t len)
+{
+	struct stat st, now;
+	bool ok = false;
+	int fd;
+
+	fd = openat(day, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	errno = EEXIST;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    (size_t)st.st_size != len ||
+	    (bytes != NULL && !has_bytes(fd, bytes, len)))
+		goto out;
+	if (!lock_shared(fd) || futimens(fd, NULL) != 0 ||
+	    fstatat(day, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+		goto out;
+	/* not by its links: it may have others, and NFS keeps an open one */
+	errno = ENOENT;
+	if (now.st_ino != st.st_ino || now.st_dev != st.st_dev)
+		goto out;
+	/* a sibling may have linked it and not have synced yet */
+	ok = fsync(fd) == 0 && fsync(day) == 0;
+out:
+	drop(fd);
+	return ok;
+}
+
+/*
+ * A new file
+ */
+
+static bool
+write_all(int fd, const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, bytes, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool
+write_synced(int fd, const void *bytes, size_t len)
+{
+	return write_all(fd, bytes, len) && fchmod(fd, 0644) == 0 &&
+	       fsync(fd) == 0;
+}
+
+static bool
+link_nameless(int fd, int day, const char *name)
+{
+	char path[64];
+
+	/* open(2), O_TMPFILE: the way that needs no privilege */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, day, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+static int
+open_partial(struct folder *f)
+{
+	return openat(
+	    f->fd, PARTIAL, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* A new file there, locked: what is locked is no crash's leftover. */
+static int
+create_partial(int partial, char name[32])
+{
+	uint64_t random;
+	int fd;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return -1;
+	snprintf(name, 32, "%016llx", (unsigned long long)random);
+	fd = openat(partial, name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		flock(fd, LOCK_EX | LOCK_NB);
+	return fd;
+}
+
+/* NFS, CephFS and old kernels know no nameless files; where there is no /proc
+ * they cannot be named. */
+static bool
+put_named(struct folder *f, int day, const struct folder_file *file)
+{
+	int partial, fd, errnum;
+	char mine[32];
+	bool ok;
+
+	if (mkdirat(f->fd, PARTIAL, 0700) != 0 && errno != EEXIST)
+		return false;
+	partial = open_partial(f);
+	if (partial < 0)
+		return false;
+	fd = create_partial(partial, mine);
+	ok = fd >= 0 && write_synced(fd, file->bytes, file->len) &&
+	     linkat(partial, mine, day, file->name, 0) == 0;
+	errnum = errno;
+	if (fd >= 0)
+		unlinkat(partial, mine, 0);
+	errno = errnum;
+	drop(fd);
+	drop(partial);
+	return ok;
+}
+
+static bool
+put_nameless(
+    struct folder *f, int day, const struct folder_file *file, bool last_try)
+{
+	int fd = openat(day, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+	bool ok;
+
+	if (fd < 0 &&
+	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		return put_named(f, day, file);
+	if (fd < 0)
+		return false;
+	ok = write_synced(fd, file->bytes, file->len) &&
+	     link_nameless(fd, day, file->name);
+	drop(fd);
+	if (!ok && errno == ENOENT && last_try)
+		return put_named(f, day, file);
+	return ok;
+}
+
+static int64_t
+free_bytes(const struct statvfs *fs)
+{
+	return (int64_t)((uint64_t)fs->f_bavail * fs->f_frsize);
+}
+
+int64_t
+folder_free_bytes(struct folder *f)
+{
+	struct statvfs fs;
+
+	return fstatvfs(f->fd, &fs) != 0 ? -1 : free_bytes(&fs);
+}
+
+static bool
+has_room(struct folder *f, int64_t min_free_bytes)
+{
+	int64_t left;
+
+	if (min_free_bytes == 0)
+		return true;
+	left = folder_free_bytes(f);
+	if (left < 0)
+		return false;
+	errno = ENOSPC;
+	return left >= min_free_bytes;
+}
+
+bool
+folder_is_ready(struct folder *f, int64_t min_free_bytes)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	/* one that was removed under our hands may still be written, it says */
+	if (fstat(f->fd, &st) != 0 || st.st_nlink == 0) {
+		errno = ENOENT;
+		return false;
+	}
+	if (faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		return false;
+	if (fstatvfs(f->fd, &fs) != 0)
+		return min_free_bytes == 0;
+	/* whatever is asked for, something must be left: bytes, and files where
+	 * they are counted */
+	errno = ENOSPC;
+	return free_bytes(&fs) >= min_free_bytes && fs.f_bavail > 0 &&
+	       (fs.f_files == 0 || fs.f_favail > 0);
+}
+
+static bool
+put_once(struct folder *f, const struct folder_file *file,
+    int64_t min_free_bytes, bool last_try)
+{
+	int fd = open_day(f, file->folder);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = renew(
+	    fd, file->name, file->by_content ? NULL : file->bytes, file->len);
+	if (!ok && errno == ENOENT)
+		ok = has_room(f, min_free_bytes) &&
+		     put_nameless(f, fd, file, last_try) && fsync(fd) == 0;
+	drop(fd);
+	return ok;
+}
+
+enum outcome
+folder_put(struct folder *f, const struct folder_file *file,
+    int64_t min_free_bytes, struct problem *p)
+{
+	int try;
+
+	for (try = 1; try <= TRIES; try++) {
+		if (put_once(f, file, min_free_bytes, try == TRIES))
+			return OUTCOME_SAVED;
+		/* the folder was removed, or the same image linked, under
+		 * our hands: then look again */
+		if (errno != ENOENT && errno != EEXIST && errno != ESTALE)
+			break;
+	}
+	if (errno == ENOSPC || errno == EDQUOT)
+		return fail_errno(p, OUTCOME_STORE_FULL,
+		    "The disk or its quota is full, or has less than "
+		    "min_free_bytes left. Ask whoever runs this service to "
+		    "make room, or to set keep_days.");
+	if (errno == EEXIST && !file->by_content)
+		return fail(p, OUTCOME_EXISTS, NULL);
+	return fail_errno(p, OUTCOME_STORE_FAILED, NULL);
+}
+
+bool
+folder_renew(struct folder *f, const char *day, const char *name, size_t len)
+{
+	int fd = open_existing(f, day);
+	bool ok = fd >= 0 && renew(fd, name, NULL, len);
+
+	drop(fd);
+	return ok;
+}
+
+/* Remove it if its lock is free and it is old: its writer is gone. */
+static void
+sweep_one(int partial, const char *name)
+{
+	/* for writing, because NFS gives no exclusive lock else */
+	int fd =
+	    openat(partial, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > ABANDONED_SECONDS)
+		unlinkat(partial, name, 0);
+	close(fd);
+}
+
+void
+folder_sweep(struct folder *f)
+{
+	int partial = open_partial(f);
+	DIR *d = partial < 0 ? NULL : fdopendir(partial);
+	struct dirent *e;
+
+	if (d == NULL) {
+		drop(partial);
+		return;
+	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has "d" */
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			sweep_one(dirfd(d), e->d_name);
+	closedir(d);
+}
