@@ -1,6 +1,7 @@
 """The clients: post, the Sensu mutator, and what is built upon them."""
 
 import contextlib
+import html
 import http.server
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 
 import webservers
 from conftest import PANEL, TOKEN
+from notify import read_mail
 from service import PROGRAM, sanitized, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -900,7 +902,7 @@ define timeperiod {{
 }}
 define command {{
   command_name fail
-  command_line {dir}/fail
+  command_line {dir}/fail $ARG1$
 }}
 define contact {{
   contact_name                  ops
@@ -925,7 +927,7 @@ NAGIOS_SERVICE = """
 define service {{
   host_name             db-07
   service_description   {name}
-  check_command         fail
+  check_command         fail!{output}
   max_check_attempts    1
   check_interval        3600
   retry_interval        3600
@@ -937,6 +939,22 @@ define service {{
   {graph}
 }}
 """
+
+
+# What a check prints that is no UTF-8, and more than one line of a mail may have.
+LATIN1 = "Ger\xe4t nicht verf\xfcgbar ".encode("latin-1") + b"x" * 2000
+
+
+def checks_in(folder, **more):
+    """A program that fails like a check, and prints what its argument names."""
+    for name, output in dict(more, fine=OUTPUT.encode(), latin1=LATIN1).items():
+        (folder / name).write_bytes(output + b"\n")
+    script_in(folder, "fail", "cat %s/$1; exit 2" % folder)
+
+
+def script_in(folder, name, text):
+    (folder / name).write_text("#!/bin/sh\n%s\n" % text)
+    (folder / name).chmod(0o755)
 
 
 @pytest.mark.skipif(not shutil.which("nagios4", path="/usr/sbin:/usr/bin"),
@@ -952,41 +970,46 @@ def test_nagios_sends_mail_with_the_picture(endpoint, grafana, responder,
     named = panel.replace("db-07", "$HOSTNAME$")
     (folder / "objects.cfg").write_text(
         NAGIOS_OBJECTS.format(dir=folder) +
-        "".join(NAGIOS_SERVICE.format(name=name, graph=graph)
-                for name, graph in [
-                    ("disk", "action_url " + named),
-                    ("gone", "action_url https://other.example/d/x"),
-                    ("plain", "")]))
+        "".join(NAGIOS_SERVICE.format(name=name, output=output, graph=graph)
+                for name, output, graph in [
+                    ("disk", "fine", "action_url " + named),
+                    ("gone", "fine", "action_url https://other.example/d/x"),
+                    ("plain", "fine", ""),
+                    ("Pl\u00e4tze", "latin1", "action_url " + named),
+                    ("long", "long", "")]))
     (folder / "nagios.cfg").write_text(NAGIOS.format(dir=folder))
     (folder / "token").write_text(TOKEN + "\n")
-    (folder / "output.txt").write_text(OUTPUT + "\n")
-    for name, text in [
-            ("fail", "cat %s/output.txt; exit 2" % folder),
-            ("sendmail", "cat >%s/mail/$$.part; mv %s/mail/$$.part "
-                         "%s/mail/$$.txt" % (folder, folder, folder))]:
-        (folder / name).write_text("#!/bin/sh\n%s\n" % text)
-        (folder / name).chmod(0o755)
+    checks_in(folder, long=b"y" * 100_000)
+    script_in(folder, "sendmail", "cat >{0}/mail/$$.part; mv {0}/mail/$$.part "
+                                  "{0}/mail/$$.txt".format(folder))
 
     def mails():
-        return [p.read_text() for p in (folder / "mail").glob("*.txt")]
+        return [p.read_bytes() for p in (folder / "mail").glob("*.txt")]
     with daemon(["nagios4", str(folder / "nagios.cfg")], folder,
-                PATH="/usr/sbin:" + os.environ["PATH"],
+                PATH="/usr/sbin:" + os.environ["PATH"], LC_ALL="C",
                 GRAFANA_IMAGES=responder.program,
                 GRAFANA_IMAGES_SERVICE=endpoint,
                 GRAFANA_TOKEN_FILE=str(folder / "token"),
                 SENDMAIL=str(folder / "sendmail")):
-        until(lambda: len(mails()) == 3, "three mails", 60)
-        by_name = {re.search(r"Subject: PROBLEM: (\w+) on db-07 is CRITICAL\n",
-                             m).group(1): m for m in mails()}
+        until(lambda: len(mails()) == 5, "five mails", 60)
+        by_name = {}
+        for mail in map(read_mail, mails()):
+            assert mail["To"] == "ops@example.com"
+            name, = re.findall(r"^PROBLEM: (\w+) on db-07 is CRITICAL$",
+                               mail["Subject"])
+            by_name[name] = mail.get_content()
     disk, gone, plain = by_name["disk"], by_name["gone"], by_name["plain"]
     assert get(re.search(r'<img src="([^"]+)"', disk).group(1)).body \
         .startswith(b"\x89PNG")
-    assert '<a href="%s">' % panel.replace("&", "&amp;") in disk
+    assert '<a href="%s">' % html.escape(panel) in disk
     assert "There is no picture: grafana-images: not-allowed: " in gone
     assert "picture" not in plain and "img" not in plain
-    for mail in by_name.values():
-        assert mail.startswith("To: ops@example.com\n")
-        assert "DISK CRITICAL - /data 96% full" in mail
+    for text in disk, gone, plain:
+        assert "DISK CRITICAL - /data 96% full" in text
+    assert LATIN1.decode("latin-1") in by_name["Pl\u00e4tze"]
+    assert "<img" in by_name["Pl\u00e4tze"]
+    # Nagios may end a check's output where a read of its ends
+    assert re.search("<pre>y{4096,}</pre>", by_name["long"])
 
 
 ICINGA = """
@@ -1013,6 +1036,21 @@ object Service "gone" {{
   import "failing"
   vars.graph_image = "https://other.example/d/x"
 }}
+object CheckCommand "fail" {{
+  command = [ "{dir}/fail", "$fails_with$" ]
+}}
+object Service "Pl\u00e4tze" {{
+  import "failing"
+  check_command = "fail"
+  vars.fails_with = "latin1"
+  vars.graph_image = "{panel}"
+}}
+object Service "quotes" {{
+  import "failing"
+  check_command = "fail"
+  vars.fails_with = "quotes"
+  vars.graph_image = "{panel}"
+}}
 include "{dir}/grafana-images.conf"
 object Service "plain" {{
   import "failing"
@@ -1034,6 +1072,7 @@ def test_icinga_posts_the_picture_to_a_webhook(endpoint, grafana, responder,
                        "logs")
     shutil.copy(DEPLOY / "icinga/notify-by-webhook", folder / "scripts")
     (folder / "token").write_text(TOKEN + "\n")
+    checks_in(folder, quotes=b'"' * 300_000)
     panel = grafana.url + PICTURE
     with Stub(body=b"ok") as chat:
         conf = (DEPLOY / "icinga/grafana-images.conf").read_text()
@@ -1056,11 +1095,11 @@ def test_icinga_posts_the_picture_to_a_webhook(endpoint, grafana, responder,
         with daemon(["icinga2", "daemon", "-c", str(folder / "main.conf"),
                      *("-D%s=%s" % pair for pair in constants.items())],
                     folder, PATH="/usr/sbin:" + os.environ["PATH"],
-                    GRAFANA_IMAGES=responder.program,
+                    LC_ALL="C", GRAFANA_IMAGES=responder.program,
                     GRAFANA_IMAGES_SERVICE=endpoint,
                     GRAFANA_TOKEN_FILE=str(folder / "token")):
             said = {}
-            while len(said) < 3:
+            while len(said) < 5:
                 method, path, headers, body = chat.next(60)
                 assert (method, path) == ("POST", "/hooks/KEY")
                 attachment = json.loads(body)["attachments"][0]
@@ -1071,6 +1110,14 @@ def test_icinga_posts_the_picture_to_a_webhook(endpoint, grafana, responder,
     assert disk["title_link"] == panel
     assert "(There is no picture: grafana-images: not-allowed: " in gone["text"]
     assert "image_url" not in gone and "image_url" not in plain
+    for attachment in disk, gone, plain:
+        assert html.unescape(attachment["text"]).startswith(
+            OUTPUT.split(" |")[0])
     for attachment in said.values():
-        assert attachment["text"].startswith(OUTPUT.split(" |")[0])
         assert attachment["color"] == "danger"
+    assert "image_url" in said["Pl\u00e4tze"]
+    # Icinga has U+FFFD for what is no UTF-8
+    assert re.fullmatch("Ger.t nicht verf.gbar x{2000}",
+                        said["Pl\u00e4tze"]["text"])
+    # more than fits into a variable of the environment
+    assert said["quotes"]["text"] == '"' * 65536
