@@ -80,9 +80,9 @@ ask(const struct settings *s, const struct origin *origin, struct http *http)
 	else if (o != OUTCOME_TOKEN_REFUSED && o != OUTCOME_FORBIDDEN)
 		fprintf(stderr, "grafana-images: warning: %s: %s. %s%s%s\n",
 		    origin->url, outcome_title(o),
-		    p.why == NULL ? outcome_advice(o) : p.why,
-		    p.detail == NULL ? "" : " ",
-		    p.detail == NULL ? "" : p.detail);
+		    *p.why == '\0' ? outcome_advice(o) : p.why,
+		    *p.detail == '\0' ? "" : " ",
+		    *p.detail == '\0' ? "" : p.detail);
 	http_answer_free(&answer);
 	panel_free(&panel);
 }
@@ -105,13 +105,13 @@ try_bucket(const struct settings *s, struct bucket *bucket, struct http *http)
 	const char *step;
 
 	if (bucket_try(bucket, &step, http, PATIENCE_SECONDS * 1000, &p) ==
-	    OUTCOME_SAVED)
+	    OUTCOME_OK)
 		return;
 	fprintf(stderr,
 	    "grafana-images: warning: store = %s: an object cannot be %s: "
 	    "%s%s%s\n",
-	    s->store, step, p.why, p.detail == NULL ? "" : " ",
-	    p.detail == NULL ? "" : p.detail);
+	    s->store, step, p.why, *p.detail == '\0' ? "" : " ",
+	    *p.detail == '\0' ? "" : p.detail);
 }
 
 /* What no setting can say of itself. */

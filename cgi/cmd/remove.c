@@ -163,14 +163,14 @@ remove_object(struct job *job, const char *in, const char *name)
 	snprintf(key, sizeof(key), "%s%s%s", strcmp(in, ".") == 0 ? "" : in,
 	    strcmp(in, ".") == 0 ? "" : "/", name);
 	if (bucket_remove(job->bucket, key, job->http, BUCKET_PATIENCE_MS,
-		&p) == OUTCOME_SAVED) {
+		&p) == OUTCOME_OK) {
 		printf("removed %s, if it was there\n", key);
 		job->removed++;
 		return true;
 	}
 	fprintf(stderr, "grafana-images: %s/%s: cannot be removed: %s\n",
 	    job->settings->store, key,
-	    p.why == NULL ? "the bucket did not answer" : p.why);
+	    *p.why == '\0' ? "the bucket did not answer" : p.why);
 	job->failed++;
 	return false;
 }

@@ -267,7 +267,7 @@ judge_silence(enum outcome o, const struct problem *p, struct buf *why)
 		buf_printf(why,
 		    "The service could not be asked: %s. See whether "
 		    "--service is right, and whether it runs.",
-		    p->detail == NULL ? "there is no memory" : p->detail);
+		    *p->detail == '\0' ? "there is no memory" : p->detail);
 	return EX_UNAVAILABLE;
 }
 
@@ -290,7 +290,7 @@ ask(struct http *http, const struct client *c, const struct buf *json,
 
 	http_answer_init(&answer, CLIENT_ANSWER_MAX);
 	o = http_post(http, &q, &answer, &p);
-	if (o == OUTCOME_SAVED)
+	if (o == OUTCOME_OK)
 		code = client_judge(answer.status, buf_str(&answer.body),
 		    answer.body.len, address, why);
 	else if (o == OUTCOME_TOO_BIG && answer.status != 200)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/outcome.h"
 
+#include "base/escape.h"
+
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-static const struct {
+static const struct row {
 	int status;
 	const char *word;
 	const char *title;
@@ -15,26 +19,76 @@ static const struct {
 #undef X
 };
 
-enum outcome
-fail(struct problem *p, enum outcome o, const char *why)
+static const struct row *
+row_of(enum outcome o)
 {
-	p->why = why;
+	/* never said to anybody: a request that is OK to its end is SAVED */
+	static const struct row ok = { 200, "ok", "", "" };
+
+	return o == OUTCOME_OK ? &ok : &table[o];
+}
+
+static void __attribute__((format(printf, 2, 0)))
+set_why(struct problem *p, const char *format, va_list ap)
+{
+	vsnprintf(p->why, sizeof(p->why), format, ap);
+	p->errnum = 0;
+}
+
+enum outcome
+problem_set(struct problem *p, enum outcome o, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	set_why(p, format, ap);
+	va_end(ap);
+	return o;
+}
+
+enum outcome
+problem_set_errno(struct problem *p, enum outcome o, const char *format, ...)
+{
+	int errnum = errno;
+	va_list ap;
+
+	va_start(ap, format);
+	set_why(p, format, ap);
+	va_end(ap);
+	p->errnum = errnum;
+	return o;
+}
+
+enum outcome
+problem_set_default(struct problem *p, enum outcome o)
+{
+	p->why[0] = '\0';
 	p->errnum = 0;
 	return o;
 }
 
 enum outcome
-fail_errno(struct problem *p, enum outcome o, const char *why)
+problem_set_default_errno(struct problem *p, enum outcome o)
 {
-	p->why = why;
+	p->why[0] = '\0';
 	p->errnum = errno;
 	return o;
+}
+
+void
+problem_set_detail(struct problem *p, const char *words)
+{
+	if (words == NULL)
+		p->detail[0] = '\0';
+	else
+		escape_printable(
+		    p->detail, sizeof(p->detail), words, strlen(words));
 }
 
 int
 outcome_status(enum outcome o)
 {
-	return table[o].status;
+	return row_of(o)->status;
 }
 
 int
@@ -55,19 +109,19 @@ outcome_upload_status(enum outcome o)
 const char *
 outcome_word(enum outcome o)
 {
-	return table[o].word;
+	return row_of(o)->word;
 }
 
 const char *
 outcome_title(enum outcome o)
 {
-	return table[o].title;
+	return row_of(o)->title;
 }
 
 const char *
 outcome_advice(enum outcome o)
 {
-	return table[o].advice;
+	return row_of(o)->advice;
 }
 
 bool

@@ -57,7 +57,10 @@
 	    "Ask whoever runs this service to look at its log.")
 /* clang-format on */
 
+/* A stage returns OUTCOME_OK when the request may go on; the others are ends.
+ */
 enum outcome {
+	OUTCOME_OK = -1,
 #define X(name, status, word, title, advice) OUTCOME_##name,
 	OUTCOMES(X)
 #undef X
@@ -65,27 +68,48 @@ enum outcome {
 };
 
 /*
- * Why something failed.
+ * Why something failed: for the caller and the log.
  *
- * Both texts are string constants: nothing that came from outside can get
- * into a log or a reply through them, and nobody has to free them.
+ * A value, copied with the result that it belongs to; nobody has to free it.
+ * Both texts are one line of printable ASCII.
  */
+#define PROBLEM_WHY_ROOM    512
+#define PROBLEM_DETAIL_ROOM 256
+
 struct problem {
-	const char *why;    /* sentences for the caller and the log, or NULL */
-	const char *detail; /* a library's words, for the log, or NULL */
-	int errnum;         /* errno at that moment, or 0 */
-	int upstream;       /* the HTTP status that Grafana answered, or 0 */
+	/* what is wrong and what to do; "" where the outcome's own title and
+	 * advice say it all */
+	char why[PROBLEM_WHY_ROOM];
+	/* a library's or another program's words, for the log only; or "" */
+	char detail[PROBLEM_DETAIL_ROOM];
+	int errnum;   /* errno at that moment, or 0 */
+	int upstream; /* the HTTP status that Grafana answered, or 0 */
 };
 
 /*
- * Note why, and return the outcome: return fail(p, OUTCOME_SLOW, "…");
- * "why" is what is wrong and what to do about it, or NULL where the outcome's
- * own title and advice say it all.
+ * Note why, and return the outcome:
+ *
+ *	return problem_set(p, OUTCOME_SLOW, "It took %d s. Ask later.", n);
+ *
+ * A sentence says what is wrong with the thing's own name in it, and what to
+ * do.  A text that came from outside goes through escape_printable() first, and
+ * must not be a secret, a query or a body.
  */
-enum outcome fail(struct problem *, enum outcome, const char *why);
+enum outcome problem_set(struct problem *, enum outcome, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
 /* The same, and keep errno for the log. */
-enum outcome fail_errno(struct problem *, enum outcome, const char *why);
+enum outcome problem_set_errno(struct problem *, enum outcome,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The outcome's own title and advice say it all. */
+enum outcome problem_set_default(struct problem *, enum outcome);
+
+/* The same, and keep errno for the log. */
+enum outcome problem_set_default_errno(struct problem *, enum outcome);
+
+/* Words for the log, made printable; NULL: none. */
+void problem_set_detail(struct problem *, const char *words);
 
 int outcome_status(enum outcome);
 

@@ -64,7 +64,7 @@ ask(const struct origin *origin, struct http *http, int64_t max_ms)
 
 	http_answer_init(&answer, ANSWER_MAX);
 	switch (http_get(http, &q, &answer, &p)) {
-	case OUTCOME_SAVED:
+	case OUTCOME_OK:
 		word = answer.status == 200 ? "ok" : "says that it is not well";
 		break;
 	case OUTCOME_SLOW:

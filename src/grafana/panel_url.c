@@ -240,17 +240,17 @@ static enum outcome
 not_a_panel(struct span first, struct span second, struct problem *p)
 {
 	if (is(first, "goto"))
-		return fail(p, OUTCOME_NOT_ALLOWED,
+		return problem_set(p, OUTCOME_NOT_ALLOWED,
 		    "That is a short link, and only Grafana knows where it "
 		    "leads. Open it and copy the address that the browser "
 		    "then shows.");
 	if (is(first, "public-dashboards") ||
 	    (is(first, "dashboard") && is(second, "snapshot")) ||
 	    (is(first, "dashboard-solo") && is(second, "snapshot")))
-		return fail(p, OUTCOME_NOT_ALLOWED,
+		return problem_set(p, OUTCOME_NOT_ALLOWED,
 		    "That is a snapshot or a public dashboard. Copy the "
 		    "address of the dashboard itself: it has /d/ in it.");
-	return fail(p, OUTCOME_NOT_ALLOWED,
+	return problem_set(p, OUTCOME_NOT_ALLOWED,
 	    "That address of Grafana is not a panel or dashboard. Copy one "
 	    "that has /d/ or /d-solo/ in it.");
 }
@@ -263,7 +263,7 @@ read_path(struct place_in_grafana *to, struct span path, struct problem *p)
 
 	memset(to, 0, sizeof(*to));
 	if (n < 0)
-		return fail(p, OUTCOME_NOT_ALLOWED,
+		return problem_set(p, OUTCOME_NOT_ALLOWED,
 		    "The path has an empty or a dotted part, or an escape "
 		    "that no address of a panel has. Copy the address from "
 		    "Grafana.");
@@ -276,14 +276,14 @@ read_path(struct place_in_grafana *to, struct span path, struct problem *p)
 		to->solo = is(s[0], "d-solo");
 		to->uid = s[1];
 		to->slug = n == 3 ? s[2] : (struct span){ 0 };
-		return OUTCOME_SAVED;
+		return OUTCOME_OK;
 	}
 	if (n == 3 && is(s[1], "db") &&
 	    (is(s[0], "dashboard") || is(s[0], "dashboard-solo"))) {
 		to->solo = is(s[0], "dashboard-solo");
 		to->old = true;
 		to->uid = s[2];
-		return OUTCOME_SAVED;
+		return OUTCOME_OK;
 	}
 	return not_a_panel(s[0], s[1], p);
 }
@@ -490,7 +490,7 @@ make_target(struct panel *panel, const struct place_in_grafana *place,
 	struct buf *b = &panel->target;
 
 	if (place->solo && id.len == 0)
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The address is that of a single panel, but does not say "
 		    "which. Add panelId=NUMBER to it.");
 	if (place->old)
@@ -504,8 +504,8 @@ make_target(struct panel *panel, const struct place_in_grafana *place,
 	add_query(b, query, id);
 	make_link(panel, place, query, id);
 	if (b->failed || panel->link.failed)
-		return fail(p, OUTCOME_INTERNAL, NULL);
-	return OUTCOME_SAVED;
+		return problem_set_default(p, OUTCOME_INTERNAL);
+	return OUTCOME_OK;
 }
 
 enum outcome
@@ -522,18 +522,18 @@ panel_check(struct panel *panel, const char *url,
 	buf_init(&panel->target, TARGET_MAX);
 	buf_init(&panel->link, TARGET_MAX);
 	if (!bytes_are_a_url(url))
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The \"imageUrl\" is empty or has characters that no "
 		    "address has (blanks, backslashes, letters beyond ASCII). "
-		    "Encode them as %XX.");
+		    "Encode them as %%XX.");
 	scheme = scheme_len(url);
 	if (scheme == 0 || has_no_host(url, scheme))
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The \"imageUrl\" is not a whole address. Begin with "
 		    "https:// (or http://) and Grafana's name.");
 	path = find_origin(panel, url, scheme, settings);
 	if (path == NULL)
-		return fail(p, OUTCOME_NOT_ALLOWED,
+		return problem_set(p, OUTCOME_NOT_ALLOWED,
 		    "The address is not below a Grafana that this service "
 		    "serves. Compare scheme, host, port and path with the "
 		    "service's setting \"grafana\".");
@@ -543,7 +543,7 @@ panel_check(struct panel *panel, const char *url,
 			       : (struct span){ path + n + 1,
 					 (size_t)(end - path) - n - 1 };
 	o = read_path(&place, (struct span){ path, n }, p);
-	if (o != OUTCOME_SAVED)
+	if (o != OUTCOME_OK)
 		return o;
 	return make_target(panel, &place, query, p);
 }

@@ -22,7 +22,7 @@ struct panel {
 };
 
 /*
- * OUTCOME_SAVED, OUTCOME_MALFORMED, OUTCOME_NOT_ALLOWED or OUTCOME_INTERNAL.
+ * OUTCOME_OK, OUTCOME_MALFORMED, OUTCOME_NOT_ALLOWED or OUTCOME_INTERNAL.
  * The panel is the caller's and is freed with panel_free(), also after a
  * failure.
  */

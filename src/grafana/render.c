@@ -51,14 +51,15 @@ static const struct {
 	    10877, OUTCOME_UPSTREAM },
 };
 
-/* Why, for a picture that is known to mean something else than a panel. */
-static const char *
-why_picture(enum outcome o)
+/* A picture is known to mean something else than a panel. */
+static enum outcome
+refuse_picture(struct problem *p, enum outcome means)
 {
-	if (o == OUTCOME_UPSTREAM)
-		return "Grafana sent its picture of an error instead of the "
-		       "panel. Look at Grafana's log.";
-	return NULL;
+	if (means == OUTCOME_UPSTREAM)
+		return problem_set(p, means,
+		    "Grafana sent its picture of an error instead of the "
+		    "panel. Look at Grafana's log.");
+	return problem_set_default(p, means);
 }
 
 /* A digest costs as much as a tenth of checking the picture. */
@@ -82,21 +83,21 @@ judge_picture(const struct http_answer *a, const struct settings *settings,
 	size_t i;
 
 	if (!may_be_known(a, settings))
-		return OUTCOME_SAVED;
+		return OUTCOME_OK;
 	if (!digest_make(digest, a->body.bytes, a->body.len))
-		return fail(p, OUTCOME_INTERNAL, "SHA-256 does not work.");
+		return problem_set(
+		    p, OUTCOME_INTERNAL, "SHA-256 does not work.");
 	/* the administrator's list first: it may correct the shipped one */
 	for (i = 0; i < settings->wrong_picture_count; i++)
 		if (memcmp(digest, settings->wrong_pictures[i].sha256,
 			DIGEST_BYTES) == 0)
-			return fail(p, settings->wrong_pictures[i].means,
-			    why_picture(settings->wrong_pictures[i].means));
+			return refuse_picture(
+			    p, settings->wrong_pictures[i].means);
 	digest_hex(hex, digest);
 	for (i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++)
 		if (strcmp(hex, shipped[i].sha256) == 0)
-			return fail(
-			    p, shipped[i].means, why_picture(shipped[i].means));
-	return OUTCOME_SAVED;
+			return refuse_picture(p, shipped[i].means);
+	return OUTCOME_OK;
 }
 
 /*
@@ -142,15 +143,15 @@ judge_status(
 {
 	switch (a->status) {
 	case 200:
-		return OUTCOME_SAVED;
+		return OUTCOME_OK;
 	case 401:
-		return fail(p, OUTCOME_TOKEN_REFUSED, NULL);
+		return problem_set_default(p, OUTCOME_TOKEN_REFUSED);
 	case 403:
-		return fail(p, OUTCOME_FORBIDDEN, NULL);
+		return problem_set_default(p, OUTCOME_FORBIDDEN);
 	case 404:
-		return fail(p, OUTCOME_NOT_FOUND, NULL);
+		return problem_set_default(p, OUTCOME_NOT_FOUND);
 	case 429:
-		return fail(p, OUTCOME_GRAFANA_BUSY, NULL);
+		return problem_set_default(p, OUTCOME_GRAFANA_BUSY);
 	default:
 		break;
 	}
@@ -158,21 +159,21 @@ judge_status(
 	if (a->status >= 300 && a->status < 400 && *a->location != '\0' &&
 	    (leads_to_login(&origin->base, a->location) ||
 		leads_to_login(&origin->via, a->location)))
-		return fail(p, OUTCOME_TOKEN_REFUSED, NULL);
+		return problem_set_default(p, OUTCOME_TOKEN_REFUSED);
 	if (a->status >= 300 && a->status < 400)
-		return fail(p, OUTCOME_UPSTREAM,
+		return problem_set(p, OUTCOME_UPSTREAM,
 		    "Grafana redirects to another address. Compare the "
 		    "service's setting \"grafana\" with Grafana's own "
 		    "root_url.");
 	if (a->status >= 500)
-		return fail(p, OUTCOME_UPSTREAM,
+		return problem_set(p, OUTCOME_UPSTREAM,
 		    "Grafana failed to render the panel. Look at Grafana's "
 		    "and the image renderer's log.");
 	if (a->status == 400)
-		return fail(p, OUTCOME_UPSTREAM,
+		return problem_set(p, OUTCOME_UPSTREAM,
 		    "Grafana calls the address a bad request. Look at theme, "
 		    "timeout, width and height in it.");
-	return fail(p, OUTCOME_UPSTREAM, NULL);
+	return problem_set_default(p, OUTCOME_UPSTREAM);
 }
 
 enum outcome
@@ -196,12 +197,12 @@ render_panel(struct http_answer *a, const struct render *r, struct http *http,
 	if (q.max_ms > r->left_ms)
 		q.max_ms = r->left_ms;
 	o = http_get(http, &q, a, p);
-	if (o == OUTCOME_SAVED)
+	if (o == OUTCOME_OK)
 		o = judge_status(a, r->panel->origin, p);
-	if (o == OUTCOME_SAVED)
+	if (o == OUTCOME_OK)
 		o = judge_picture(a, settings, p);
-	if (o == OUTCOME_SAVED && is_stale(a))
-		return fail(p, OUTCOME_UPSTREAM,
+	if (o == OUTCOME_OK && is_stale(a))
+		return problem_set(p, OUTCOME_UPSTREAM,
 		    "Grafana sent an old file instead of a fresh picture of "
 		    "the panel. If it means something, name it in the "
 		    "setting \"wrong_pictures\".");

@@ -24,7 +24,7 @@ struct render {
 };
 
 /*
- * OUTCOME_SAVED when "answer" holds a picture that is not one of Grafana's
+ * OUTCOME_OK when "answer" holds a picture that is not one of Grafana's
  * placeholders; whether it is a whole PNG is png_clean()'s to say.  Else what
  * the answer means.  The answer is the caller's, initialised, and freed by it.
  */

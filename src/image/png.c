@@ -720,20 +720,22 @@ stream_inflate(z_stream *z, uint64_t left, uint8_t *window, struct rows *rows,
 		rc = inflate(z, Z_NO_FLUSH);
 		got = WINDOW_BYTES - z->avail_out;
 		if (got > left)
-			return fail(p, OUTCOME_NOT_A_PNG, too_many);
+			return problem_set(
+			    p, OUTCOME_NOT_A_PNG, "%s", too_many);
 		if (!rows_check(rows, window, got))
-			return fail(p, OUTCOME_NOT_A_PNG, bad_filter);
+			return problem_set(
+			    p, OUTCOME_NOT_A_PNG, "%s", bad_filter);
 		left -= got;
 	} while (rc == Z_OK);
 	if (rc == Z_MEM_ERROR)
-		return fail(p, OUTCOME_INTERNAL, no_memory);
+		return problem_set(p, OUTCOME_INTERNAL, "%s", no_memory);
 	if (rc != Z_STREAM_END) /* Z_BUF_ERROR: the input has run out */
-		return fail(p, OUTCOME_NOT_A_PNG, bad_stream);
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", bad_stream);
 	if (left > 0)
-		return fail(p, OUTCOME_NOT_A_PNG, too_few);
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", too_few);
 	if (z->avail_in > 0)
-		return fail(p, OUTCOME_NOT_A_PNG, left_over);
-	return OUTCOME_SAVED;
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", left_over);
+	return OUTCOME_OK;
 }
 
 static enum outcome
@@ -747,7 +749,7 @@ stream_check(const struct picture *pic, const uint8_t *idat, size_t len,
 	z.next_in = (Bytef *)(uintptr_t)idat;
 	z.avail_in = (uInt)len;
 	if (inflateInit(&z) != Z_OK)
-		return fail(p, OUTCOME_INTERNAL, no_memory);
+		return problem_set(p, OUTCOME_INTERNAL, "%s", no_memory);
 	o = stream_inflate(&z, pic->raw_bytes, s->raw, rows, p);
 	inflateEnd(&z);
 	return o;
@@ -777,16 +779,17 @@ pixels_check(const struct picture *pic, const uint8_t *idat,
 
 	/* so a short file cannot make us touch much memory */
 	if (pic->raw_bytes / MOST_RATIO > len)
-		return fail(p, OUTCOME_NOT_A_PNG, too_few);
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", too_few);
 	if (window_is_small(pic, idat, len))
-		return fail(p, OUTCOME_NOT_A_PNG, small_window);
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", small_window);
 	if (pic->raw_bytes > WHOLE_BYTES) {
 		scratch_settle(s, WINDOW_BYTES);
 		return stream_check(pic, idat, len, s, &rows, p);
 	}
 	scratch_settle(s, pic->raw_bytes);
 	why = whole_check(pic, idat, len, s, &rows);
-	return why == NULL ? OUTCOME_SAVED : fail(p, OUTCOME_NOT_A_PNG, why);
+	return why == NULL ? OUTCOME_OK
+			   : problem_set(p, OUTCOME_NOT_A_PNG, "%s", why);
 }
 
 /* What has come in a picture's stead? */
@@ -834,15 +837,15 @@ limits_check(
 	uint64_t pixels = (uint64_t)pic->size.width * pic->size.height;
 
 	if (pixels > limits->pixels || !picture_measure(pic))
-		return fail(p, OUTCOME_TOO_BIG,
+		return problem_set(p, OUTCOME_TOO_BIG,
 		    "The image has more pixels than are allowed here. Ask for "
 		    "a smaller width, height or scale.");
 	/* one IDAT holds no more, and neither does zlib's avail_in */
 	if (pic->idat_bytes > MOST_BYTES)
-		return fail(p, OUTCOME_TOO_BIG,
+		return problem_set(p, OUTCOME_TOO_BIG,
 		    "The image has more bytes than fit one IDAT chunk. Ask "
 		    "for a smaller width, height or scale.");
-	return OUTCOME_SAVED;
+	return OUTCOME_OK;
 }
 
 enum outcome
@@ -857,18 +860,19 @@ png_clean(struct buf *clean, struct png_size *size, const void *bytes,
 
 	if (len < sizeof(signature) ||
 	    memcmp(bytes, signature, sizeof(signature)) != 0)
-		return fail(p, OUTCOME_NOT_A_PNG, stranger_name(bytes, len));
+		return problem_set(
+		    p, OUTCOME_NOT_A_PNG, "%s", stranger_name(bytes, len));
 	why = picture_walk(&pic, bytes, len);
 	if (why != NULL)
-		return fail(p, OUTCOME_NOT_A_PNG, why);
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", why);
 	o = limits_check(&pic, limits, p);
-	if (o != OUTCOME_SAVED)
+	if (o != OUTCOME_OK)
 		return o;
 	if (!picture_write(clean, &pic, &idat))
-		return fail(p, OUTCOME_INTERNAL, no_memory);
+		return problem_set(p, OUTCOME_INTERNAL, "%s", no_memory);
 	o = pixels_check(&pic, (const uint8_t *)clean->bytes + idat, s, p);
-	if (o != OUTCOME_SAVED)
+	if (o != OUTCOME_OK)
 		return o;
 	*size = pic.size;
-	return OUTCOME_SAVED;
+	return OUTCOME_OK;
 }

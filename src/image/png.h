@@ -42,7 +42,7 @@ struct png_size {
  * IHDR, cHRM, gAMA, sBIT, sRGB, PLTE, tRNS, pHYs, one IDAT and IEND, in that
  * order.  What is clean already comes out as it went in.
  *
- * OUTCOME_SAVED, OUTCOME_NOT_A_PNG, OUTCOME_TOO_BIG (over a limit) or
+ * OUTCOME_OK, OUTCOME_NOT_A_PNG, OUTCOME_TOO_BIG (over a limit) or
  * OUTCOME_INTERNAL (no memory, or "clean" may not grow that large).  On
  * failure "clean" is of no use.  "clean" is the caller's and must be empty.
  */

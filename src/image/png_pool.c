@@ -96,7 +96,7 @@ checker_clean(struct checker *c, int64_t until_ms, struct buf *clean,
 	enum outcome o;
 
 	if (s == NULL)
-		return fail(p, OUTCOME_SLOW,
+		return problem_set(p, OUTCOME_SLOW,
 		    "Too many pictures had to be checked before. Try again "
 		    "later.");
 	o = png_clean(clean, size, image, len, limits, s, p);

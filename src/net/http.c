@@ -547,7 +547,7 @@ transfer(struct http *h, struct transfer *t, struct problem *p)
 	rc = curl_easy_perform(e);
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
 	t->answer->status = (int)status;
-	p->detail = rc == CURLE_OK ? NULL : curl_easy_strerror(rc);
+	problem_set_detail(p, rc == CURLE_OK ? NULL : curl_easy_strerror(rc));
 	return judge_result(t, rc);
 }
 
@@ -639,8 +639,8 @@ judge_end(enum http_end end, struct problem *p)
 		enum outcome outcome;
 		const char *why;
 	} means[HTTP_END_COUNT] = {
-		[HTTP_WHOLE] = { OUTCOME_SAVED, NULL },
-		[HTTP_SLOW] = { OUTCOME_SLOW, NULL },
+		[HTTP_WHOLE] = { OUTCOME_OK, "" },
+		[HTTP_SLOW] = { OUTCOME_SLOW, "" },
 		[HTTP_GONE] = { OUTCOME_SLOW,
 		    "The caller went away before the answer came." },
 		[HTTP_TOO_BIG] = { OUTCOME_TOO_BIG,
@@ -667,12 +667,12 @@ judge_end(enum http_end end, struct problem *p)
 		[HTTP_BROKEN] = { OUTCOME_UPSTREAM,
 		    "The connection to Grafana broke before its answer was "
 		    "whole. Try again; else look at Grafana's log." },
-		[HTTP_FAILED] = { OUTCOME_UPSTREAM, NULL },
+		[HTTP_FAILED] = { OUTCOME_UPSTREAM, "" },
 	};
 
 	if (end == HTTP_WHOLE)
-		return OUTCOME_SAVED;
-	return fail(p, means[end].outcome, means[end].why);
+		return OUTCOME_OK;
+	return problem_set(p, means[end].outcome, "%s", means[end].why);
 }
 
 static bool

@@ -74,7 +74,7 @@ void http_answer_free(struct http_answer *);
 void http_answer_reset(struct http_answer *);
 
 /*
- * Ask by GET.  OUTCOME_SAVED whatever the status is, when a whole answer came;
+ * Ask by GET.  OUTCOME_OK whatever the status is, when a whole answer came;
  * else OUTCOME_UPSTREAM, OUTCOME_TOO_BIG, OUTCOME_SLOW or OUTCOME_INTERNAL.
  * The answer is the caller's, initialised, and freed by it.
  */

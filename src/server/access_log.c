@@ -87,14 +87,13 @@ static void
 add_why(struct line *l, enum outcome o, const struct problem *p)
 {
 	const char *errnum = p->errnum == 0 ? NULL : strerrordesc_np(p->errnum);
-	const char *detail = p->detail == NULL ? "" : p->detail;
-	const char *why = p->why == NULL ? outcome_title(o) : p->why;
+	const char *why = *p->why == '\0' ? outcome_title(o) : p->why;
 	char text[QUOTED_MAX];
 	int n;
 
 	n = snprintf(text, sizeof(text), "%s%s%s%s%s", why,
-	    *detail == '\0' ? "" : " | ", detail, errnum == NULL ? "" : " | ",
-	    errnum == NULL ? "" : errnum);
+	    *p->detail == '\0' ? "" : " | ", p->detail,
+	    errnum == NULL ? "" : " | ", errnum == NULL ? "" : errnum);
 	if (n > 0 && (size_t)n < sizeof(text) && p->upstream != 0)
 		snprintf(text + n, sizeof(text) - (size_t)n,
 		    " | Grafana answered %d", p->upstream);

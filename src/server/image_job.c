@@ -103,7 +103,7 @@ keep(struct pictures *s, struct picture *p, const char *name,
 {
 	int64_t left_ms = caller_left_ms(caller);
 
-	if (p->outcome != OUTCOME_SAVED)
+	if (p->outcome != OUTCOME_OK)
 		return;
 	if (name == NULL)
 		p->outcome = store_put(
@@ -112,7 +112,7 @@ keep(struct pictures *s, struct picture *p, const char *name,
 		p->outcome = store_put_upload(
 		    s->store, p->key, name, clean, http, left_ms, &p->problem);
 	p->bytes = clean->len;
-	if (p->outcome == OUTCOME_SAVED)
+	if (p->outcome == OUTCOME_OK)
 		metrics_saved(s->metrics, clean->len);
 }
 
@@ -123,12 +123,12 @@ refuse_turn(struct picture *p, enum turn turn, struct turns *turns, bool again)
 	p->retry_seconds = turns_estimate_seconds(turns);
 	switch (turn) {
 	case TURN_STOPPED:
-		return fail(&p->problem, OUTCOME_STOPPING, NULL);
+		return problem_set_default(&p->problem, OUTCOME_STOPPING);
 	case TURN_GONE:
-		return fail(&p->problem, OUTCOME_SLOW,
+		return problem_set(&p->problem, OUTCOME_SLOW,
 		    "The caller went away before its turn to render came.");
 	default:
-		return fail(&p->problem,
+		return problem_set(&p->problem,
 		    again ? OUTCOME_GRAFANA_BUSY : OUTCOME_BUSY, NULL);
 	}
 }
@@ -172,11 +172,11 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 	o = render_panel(&d->answer, &r, http, s->settings, &p->problem);
 	p->render_ms = now_ms() - start;
 	metrics_render_ends(s->metrics);
-	if (o != OUTCOME_SAVED)
+	if (o != OUTCOME_OK)
 		metrics_rendered(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
 		went = WENT_BUSY;
-	else if (o == OUTCOME_SAVED)
+	else if (o == OUTCOME_OK)
 		went = WENT_WELL;
 	turns_give(
 	    turns, turn, went, p->render_ms, d->answer.retry_after * 1000);
@@ -253,10 +253,12 @@ pictures_make(struct pictures *s, struct picture *p,
 	p->retry_seconds = REPLY_RETRY_SECONDS;
 	http_answer_init(&d.answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &d, order, http);
-	if (p->outcome == OUTCOME_SAVED) {
+	if (p->outcome == OUTCOME_OK) {
 		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len,
 		    order->caller);
-		metrics_rendered(s->metrics, p->outcome, p->render_ms);
+		metrics_rendered(s->metrics,
+		    p->outcome == OUTCOME_OK ? OUTCOME_SAVED : p->outcome,
+		    p->render_ms);
 	}
 	/* before the disk is waited for: many may be doing that */
 	http_answer_free(&d.answer);

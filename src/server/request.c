@@ -65,32 +65,32 @@ read_authorization(char **to, char *const envp[], struct problem *p)
 	size_t len, room;
 
 	if (header == NULL || *header == '\0')
-		return fail(p, OUTCOME_NO_TOKEN, NULL);
+		return problem_set_default(p, OUTCOME_NO_TOKEN);
 	credential = credential_of(header, scheme);
 	if (credential == NULL) {
 		scheme = "Basic";
 		credential = credential_of(header, scheme);
 	}
 	if (credential == NULL)
-		return fail(p, OUTCOME_NO_TOKEN,
+		return problem_set(p, OUTCOME_NO_TOKEN,
 		    "The Authorization header is neither Bearer nor Basic. "
 		    "Send \"Authorization: Bearer TOKEN\".");
 	len = strspn(credential, REQUEST_TOKEN68);
 	if (len == 0 || credential[len + strspn(credential + len, " \t")])
-		return fail(p, OUTCOME_NO_TOKEN,
+		return problem_set(p, OUTCOME_NO_TOKEN,
 		    "The Authorization header holds no credential, or "
 		    "characters that none has. Check that the token is "
 		    "pasted whole, in one line and without quotes.");
 	if (len > REQUEST_CREDENTIAL_MAX)
-		return fail(p, OUTCOME_NO_TOKEN,
+		return problem_set(p, OUTCOME_NO_TOKEN,
 		    "The credential is over 4,096 bytes long. No Grafana "
 		    "token is.");
 	room = strlen(scheme) + 1 + len + 1;
 	*to = malloc(room);
 	if (*to == NULL)
-		return fail_errno(p, OUTCOME_INTERNAL, NULL);
+		return problem_set_default_errno(p, OUTCOME_INTERNAL);
 	snprintf(*to, room, "%s %.*s", scheme, (int)len, credential);
-	return OUTCOME_SAVED;
+	return OUTCOME_OK;
 }
 
 /* false when the server says how long the body is, and it is not. */
@@ -151,28 +151,28 @@ read_member(
 	size_t room = f->value.end - f->value.start + 1, len;
 
 	if (!f->object)
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The JSON is not an object. Send {\"imageUrl\": \"…\"}.");
 	if (f->times == 0)
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The JSON has no \"imageUrl\". Send {\"imageUrl\": "
 		    "\"…\"} with the address of a panel.");
 	/* which of them counts, programs do not agree on */
 	if (f->times > 1)
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The JSON has more than one \"imageUrl\". Send one.");
 	if (f->value.kind != SCAN_STRING)
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The \"imageUrl\" is not a string. Put the address of "
 		    "the panel in quotes.");
 	*to = malloc(room);
 	if (*to == NULL)
-		return fail_errno(p, OUTCOME_INTERNAL, NULL);
+		return problem_set_default_errno(p, OUTCOME_INTERNAL);
 	if (scan_decode(s, &f->value, *to, room, &len) && strlen(*to) == len)
-		return OUTCOME_SAVED;
+		return OUTCOME_OK;
 	free(*to);
 	*to = NULL;
-	return fail(p, OUTCOME_MALFORMED,
+	return problem_set(p, OUTCOME_MALFORMED,
 	    "The \"imageUrl\" has half a character or a NUL in it. Send the "
 	    "address as Grafana shows it.");
 }
@@ -182,16 +182,16 @@ static enum outcome
 check_whole(char *const envp[], const struct body *body, struct problem *p)
 {
 	if (body->no_memory)
-		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+		return problem_set(p, OUTCOME_INTERNAL, "There is no memory.");
 	if (body->late)
-		return fail(p, OUTCOME_SLOW,
+		return problem_set(p, OUTCOME_SLOW,
 		    "The request itself came too slowly. Send it again; else "
 		    "look at the network between.");
 	if (body->broken || !length_agrees(envp, body->len))
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is not as long as Content-Length says. Send it "
 		    "again.");
-	return OUTCOME_SAVED;
+	return OUTCOME_OK;
 }
 
 static enum outcome
@@ -203,17 +203,17 @@ read_body(
 	enum outcome o;
 
 	if (body->over)
-		return fail(p, OUTCOME_TOO_LARGE, NULL);
+		return problem_set_default(p, OUTCOME_TOO_LARGE);
 	o = check_whole(envp, body, p);
-	if (o != OUTCOME_SAVED)
+	if (o != OUTCOME_OK)
 		return o;
 	if (body->len == 0)
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
 		    "address of a panel.");
 	scan_init(&scan, body->bytes, body->len);
 	if (!walk(&scan, &found))
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is not JSON in UTF-8. Send {\"imageUrl\": "
 		    "\"…\"} with the address of a panel.");
 	return read_member(to, &scan, &found, p);
@@ -226,10 +226,10 @@ check_site(char *const envp[], struct problem *p)
 	const char *site = request_variable(envp, "HTTP_SEC_FETCH_SITE");
 
 	if (site != NULL && strcasecmp(site, "cross-site") == 0)
-		return fail(p, OUTCOME_NOT_ALLOWED,
+		return problem_set(p, OUTCOME_NOT_ALLOWED,
 		    "The request comes from a page of another site. Send it "
 		    "from a program, or from Grafana's own site.");
-	return OUTCOME_SAVED;
+	return OUTCOME_OK;
 }
 
 enum outcome
@@ -240,11 +240,11 @@ request_read(struct request *r, char *const envp[], const struct body *body,
 
 	memset(r, 0, sizeof(*r));
 	if (!request_is(envp, "POST") || is_for_uploads(envp))
-		return fail(p, OUTCOME_METHOD, NULL);
+		return problem_set_default(p, OUTCOME_METHOD);
 	o = read_authorization(&r->authorization, envp, p);
-	if (o == OUTCOME_SAVED)
+	if (o == OUTCOME_OK)
 		o = check_site(envp, p);
-	if (o != OUTCOME_SAVED)
+	if (o != OUTCOME_OK)
 		return o;
 	return read_body(&r->url, envp, body, p);
 }
@@ -266,15 +266,15 @@ request_upload_name(
 	const char *path = request_variable(envp, "PATH_INFO");
 	const char *last = path == NULL ? NULL : strrchr(path, '/');
 
-	if (check_site(envp, p) != OUTCOME_SAVED)
+	if (check_site(envp, p) != OUTCOME_OK)
 		return OUTCOME_NOT_ALLOWED;
 	if (last == NULL || !name_is_upload(last + 1))
-		return fail(p, OUTCOME_MALFORMED,
+		return problem_set(p, OUTCOME_MALFORMED,
 		    "The name is not 1 to 64 letters, digits, \"_\" and "
 		    "\"-\", and \".png\". Choose another.");
 	snprintf(name, REQUEST_NAME_MAX + 1, "%.*s",
 	    (int)(strlen(last + 1) - strlen(".png")), last + 1);
-	return OUTCOME_SAVED;
+	return OUTCOME_OK;
 }
 
 enum outcome
@@ -282,7 +282,7 @@ request_upload_body(
     char *const envp[], const struct body *body, struct problem *p)
 {
 	if (body->over)
-		return fail(p, OUTCOME_TOO_BIG,
+		return problem_set(p, OUTCOME_TOO_BIG,
 		    "The image has more bytes than this service takes. Send "
 		    "a smaller one, or raise max_image_bytes.");
 	return check_whole(envp, body, p);

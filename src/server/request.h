@@ -41,7 +41,7 @@ struct request {
 const char *request_variable(char *const envp[], const char *name);
 
 /*
- * Read a POST: OUTCOME_SAVED when all of it is there, else what is wrong with
+ * Read a POST: OUTCOME_OK when all of it is there, else what is wrong with
  * the first of method, credentials and body.  The request is the caller's and
  * is freed with request_free(), also after a failure.
  */
@@ -59,14 +59,14 @@ bool request_is(char *const envp[], const char *method);
 
 /*
  * The name that an upload is to have: the last segment of PATH_INFO without its
- * ".png".  OUTCOME_SAVED, OUTCOME_MALFORMED, or OUTCOME_NOT_ALLOWED for a page
+ * ".png".  OUTCOME_OK, OUTCOME_MALFORMED, or OUTCOME_NOT_ALLOWED for a page
  * of another site.
  */
 #define REQUEST_NAME_MAX 64
 enum outcome request_upload_name(
     char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *);
 
-/* OUTCOME_SAVED when all of an upload's body came, else what is wrong. */
+/* OUTCOME_OK when all of an upload's body came, else what is wrong. */
 enum outcome request_upload_body(
     char *const envp[], const struct body *, struct problem *);
 

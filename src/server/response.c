@@ -129,15 +129,15 @@ explain(struct buf *b, const struct refusal *r)
 	const char *advice = outcome_advice(r->outcome);
 	bool upload = r->status == outcome_upload_status(r->outcome);
 
-	if (r->why != NULL)
+	if (*r->why != '\0')
 		buf_puts(b, r->why);
 	/* of these a "why" says only what is wrong */
-	if (r->why != NULL && r->outcome != OUTCOME_NOT_A_PNG &&
+	if (*r->why != '\0' && r->outcome != OUTCOME_NOT_A_PNG &&
 	    r->outcome != OUTCOME_INTERNAL)
 		return;
 	if (r->outcome == OUTCOME_NOT_A_PNG && upload)
 		advice = "Send one whole PNG image and nothing else.";
-	buf_printf(b, "%s%s", r->why == NULL ? "" : " ", advice);
+	buf_printf(b, "%s%s", *r->why == '\0' ? "" : " ", advice);
 }
 
 void

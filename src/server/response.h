@@ -41,7 +41,7 @@ void reply_saved(struct buf *, const struct saved *, bool created);
 struct refusal {
 	enum outcome outcome;
 	int status;
-	const char *why; /* or NULL: the outcome's own title and advice */
+	const char *why; /* or "": the outcome's own title and advice */
 	const char *accept;
 	const char *methods;
 	long retry_seconds;

@@ -152,7 +152,7 @@ static enum worth
 worth_of(const struct visit *v, const struct picture *p)
 {
 	switch (p->outcome) {
-	case OUTCOME_SAVED:
+	case OUTCOME_OK:
 		return WORTH_KEEPING;
 	case OUTCOME_BUSY:
 	case OUTCOME_INTERNAL:
@@ -223,16 +223,16 @@ make_picture(struct visit *v, struct problem *p)
 	enum landing landing;
 
 	if (!make_key(key, v))
-		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+		return problem_set(p, OUTCOME_INTERNAL, "There is no memory.");
 	do {
 		landing = flight_do(v->service->flight, key, &job, &v->picture);
 		v->again = landing == LANDED_SHARED && has_patience(v);
 	} while (v->again);
 	switch (landing) {
 	case LANDED_LATE:
-		return fail(p, OUTCOME_SLOW, NULL);
+		return problem_set_default(p, OUTCOME_SLOW);
 	case LANDED_GONE:
-		return fail(p, OUTCOME_SLOW,
+		return problem_set(p, OUTCOME_SLOW,
 		    "The caller went away before the answer came.");
 	case LANDED_SHARED:
 		v->shared = true;
@@ -253,9 +253,9 @@ keep_upload(struct visit *v, const struct body *body)
 	char name[REQUEST_NAME_MAX + 1];
 
 	p->outcome = request_upload_name(name, v->envp, &p->problem);
-	if (p->outcome == OUTCOME_SAVED)
+	if (p->outcome == OUTCOME_OK)
 		p->outcome = request_upload_body(v->envp, body, &p->problem);
-	if (p->outcome == OUTCOME_SAVED)
+	if (p->outcome == OUTCOME_OK)
 		pictures_keep(v->service->pictures, p, name, body->bytes,
 		    body->len, v->http, v->caller);
 }
@@ -266,10 +266,10 @@ save_panel(struct visit *v, const struct body *body)
 	struct picture *p = &v->picture;
 
 	p->outcome = request_read(&v->request, v->envp, body, &p->problem);
-	if (p->outcome == OUTCOME_SAVED)
+	if (p->outcome == OUTCOME_OK)
 		p->outcome = panel_check(&v->panel, v->request.url,
 		    v->service->settings, &p->problem);
-	if (p->outcome == OUTCOME_SAVED)
+	if (p->outcome == OUTCOME_OK)
 		p->outcome = make_picture(v, &p->problem);
 }
 
@@ -428,10 +428,12 @@ service_answer(struct service *s, struct http *http,
 		keep_upload(&v, body);
 	else
 		save_panel(&v, body);
+	if (v.picture.outcome == OUTCOME_OK)
+		v.picture.outcome = OUTCOME_SAVED;
 	reply(b, &v);
 	if (b->failed)
-		v.picture.outcome = fail(&v.picture.problem, OUTCOME_INTERNAL,
-		    "There is no memory for the reply.");
+		v.picture.outcome = problem_set(&v.picture.problem,
+		    OUTCOME_INTERNAL, "There is no memory for the reply.");
 	metrics_request_ends(s->metrics, v.picture.outcome,
 	    now_ms() - caller->start_ms, v.shared);
 	record(&v);

@@ -452,20 +452,20 @@ folder_put(struct folder *f, const struct folder_file *file,
 
 	for (try = 1; try <= TRIES; try++) {
 		if (put_once(f, file, min_free_bytes, try == TRIES))
-			return OUTCOME_SAVED;
+			return OUTCOME_OK;
 		/* the folder was removed, or the same image linked, under
 		 * our hands: then look again */
 		if (errno != ENOENT && errno != EEXIST && errno != ESTALE)
 			break;
 	}
 	if (errno == ENOSPC || errno == EDQUOT)
-		return fail_errno(p, OUTCOME_STORE_FULL,
+		return problem_set_errno(p, OUTCOME_STORE_FULL,
 		    "The disk or its quota is full, or has less than "
 		    "min_free_bytes left. Ask whoever runs this service to "
 		    "make room, or to set keep_days.");
 	if (errno == EEXIST && !file->by_content)
-		return fail(p, OUTCOME_EXISTS, NULL);
-	return fail_errno(p, OUTCOME_STORE_FAILED, NULL);
+		return problem_set_default(p, OUTCOME_EXISTS);
+	return problem_set_default_errno(p, OUTCOME_STORE_FAILED);
 }
 
 bool

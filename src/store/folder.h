@@ -42,9 +42,9 @@ struct folder_file {
 };
 
 /*
- * Keep it, durably: when this returns OUTCOME_SAVED it survives a power cut.
+ * Keep it, durably: when this returns OUTCOME_OK it survives a power cut.
  * What is there already with the same bytes is kept, its time renewed.  Below
- * "min_free_bytes" of free space nothing new is written.  OUTCOME_SAVED,
+ * "min_free_bytes" of free space nothing new is written.  OUTCOME_OK,
  * OUTCOME_EXISTS (other bytes have that name), OUTCOME_STORE_FULL or
  * OUTCOME_STORE_FAILED.
  */

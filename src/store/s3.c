@@ -393,13 +393,13 @@ bucket_judge(const struct http_answer *a, bool *again, struct problem *p)
 
 	*again = false;
 	if (a->status >= 200 && a->status < 300)
-		return OUTCOME_SAVED;
+		return OUTCOME_OK;
 	while ((m->code != NULL && !code_is(&a->body, m->code)) ||
 	       (m->status != 0 && m->status != a->status))
 		m++;
 	*again = m->again;
-	p->detail = m->code;
-	return fail(p, m->outcome, m->why);
+	problem_set_detail(p, m->code);
+	return problem_set(p, m->outcome, "%s", m->why);
 }
 
 /* What it means that no whole answer came. */
@@ -434,11 +434,11 @@ judge_end(enum http_end end, int64_t until_ms, bool *again, struct problem *p)
 
 	*again = end == HTTP_BROKEN || end == HTTP_NO_CONNECTION;
 	if (end == HTTP_NO_MEMORY)
-		return fail(p, OUTCOME_INTERNAL, why[end]);
+		return problem_set(p, OUTCOME_INTERNAL, "%s", why[end]);
 	/* libcurl may be a few milliseconds early */
 	if (end == HTTP_SLOW && now_ms() + 100 >= until_ms)
-		return fail(p, OUTCOME_SLOW, why[end]);
-	return fail(p, OUTCOME_STORE_FAILED, why[end]);
+		return problem_set(p, OUTCOME_SLOW, "%s", why[end]);
+	return problem_set(p, OUTCOME_STORE_FAILED, "%s", why[end]);
 }
 
 /*
@@ -627,7 +627,7 @@ remember(struct bucket *b, enum outcome o)
 {
 	atomic_store(&b->full, o == OUTCOME_STORE_FULL);
 	atomic_store(&b->failed_ms,
-	    o == OUTCOME_SAVED || o == OUTCOME_INTERNAL ? 0 : now_ms());
+	    o == OUTCOME_OK || o == OUTCOME_INTERNAL ? 0 : now_ms());
 }
 
 /* HeadObject, or HeadBucket where "key" is NULL; *status is 0 when there was no
@@ -685,11 +685,11 @@ send_image(const struct operation *e, int *status, struct problem *p)
 	enum outcome o = send_order(e, ANSWER_MAX, &answer, p);
 
 	*status = answer.status;
-	if (o == OUTCOME_SAVED && (answer.status != 200 || !answer.has_etag ||
-				      *buf_str(&answer.body) == '<'))
-		o = fail(p, OUTCOME_STORE_FAILED, not_a_store);
+	if (o == OUTCOME_OK && (answer.status != 200 || !answer.has_etag ||
+				   *buf_str(&answer.body) == '<'))
+		o = problem_set(p, OUTCOME_STORE_FAILED, "%s", not_a_store);
 	/* 412: a name that is taken; the store is well */
-	remember(e->bucket, *status == 412 ? OUTCOME_SAVED : o);
+	remember(e->bucket, *status == 412 ? OUTCOME_OK : o);
 	http_answer_free(&answer);
 	return o;
 }
@@ -719,7 +719,7 @@ compare(const struct operation *put, bool *same, struct problem *p)
 	o = send_order(&e, bytes->len + ANSWER_MAX, &answer, p);
 	/* much longer than ours is an answer, too */
 	if (answer.status == 200 && answer.cut)
-		o = OUTCOME_SAVED;
+		o = OUTCOME_OK;
 	*same = answer.body.len == bytes->len &&
 		memcmp(buf_str(&answer.body), bytes->bytes, bytes->len) == 0;
 	http_answer_free(&answer);
@@ -742,8 +742,8 @@ bucket_put_new(struct bucket *b, const char *key, const struct buf *image,
 		return o;
 	/* somebody's, or ours, when the answer to the first try was lost */
 	o = compare(&e, &same, p);
-	if (o == OUTCOME_SAVED && !same)
-		o = fail(p, OUTCOME_EXISTS, NULL);
+	if (o == OUTCOME_OK && !same)
+		o = problem_set_default(p, OUTCOME_EXISTS);
 	return o;
 }
 
@@ -754,7 +754,7 @@ bucket_has(
 	int64_t most_ms = left_ms < HAS_MS ? left_ms : HAS_MS;
 	int status;
 
-	return head(b, key, http, most_ms, &status) == OUTCOME_SAVED &&
+	return head(b, key, http, most_ms, &status) == OUTCOME_OK &&
 	       status == 200;
 }
 
@@ -767,9 +767,9 @@ bucket_remove(struct bucket *b, const char *key, struct http *http,
 	struct http_answer answer;
 	enum outcome o = send_order(&e, ANSWER_MAX, &answer, p);
 
-	if (o != OUTCOME_SAVED && answer.status == 404 &&
+	if (o != OUTCOME_OK && answer.status == 404 &&
 	    code_is(&answer.body, "NoSuchKey"))
-		o = OUTCOME_SAVED;
+		o = OUTCOME_OK;
 	http_answer_free(&answer);
 	return o;
 }
@@ -786,18 +786,19 @@ bucket_try(struct bucket *b, const char **step, struct http *http,
 
 	buf_init(&bytes, 128);
 	if (!buf_puts(&bytes, "written by \"grafana-images check\"\n"))
-		return fail(p, OUTCOME_INTERNAL, "There is no memory.");
+		return problem_set(p, OUTCOME_INTERNAL, "There is no memory.");
 	e.body = &bytes;
 	*step = "written";
 	o = bucket_put(b, PROBE_KEY, &bytes, http, left_ms, p);
-	if (o == OUTCOME_SAVED) {
+	if (o == OUTCOME_OK) {
 		*step = "read back";
 		e.until_ms = now_ms() + left_ms;
 		o = compare(&e, &same, p);
-		if (o == OUTCOME_SAVED && !same)
-			o = fail(p, OUTCOME_STORE_FAILED, bytes_changed);
+		if (o == OUTCOME_OK && !same)
+			o = problem_set(
+			    p, OUTCOME_STORE_FAILED, "%s", bytes_changed);
 		removed = bucket_remove(b, PROBE_KEY, http, left_ms, &after);
-		if (o == OUTCOME_SAVED && removed != OUTCOME_SAVED) {
+		if (o == OUTCOME_OK && removed != OUTCOME_OK) {
 			*step = "removed";
 			*p = after;
 			o = removed;

@@ -32,16 +32,16 @@ void bucket_close(struct bucket *);
 
 /*
  * Keep the bytes under "key", as an image that anyone may cache, within
- * "left_ms".  OUTCOME_SAVED once the store has them; OUTCOME_STORE_FULL,
+ * "left_ms".  OUTCOME_OK once the store has them; OUTCOME_STORE_FULL,
  * OUTCOME_STORE_FAILED, OUTCOME_INTERNAL, or OUTCOME_SLOW when that time is
- * over before the store's own 15 s are.  Anything but OUTCOME_SAVED leaves open
+ * over before the store's own 15 s are.  Anything but OUTCOME_OK leaves open
  * whether they are there.
  */
 enum outcome bucket_put(struct bucket *, const char *key, const struct buf *,
     struct http *, int64_t left_ms, struct problem *);
 
 /*
- * The same for a key that does not belong to the bytes: OUTCOME_SAVED also when
+ * The same for a key that does not belong to the bytes: OUTCOME_OK also when
  * they are there already, OUTCOME_EXISTS when others are.
  */
 enum outcome bucket_put_new(struct bucket *, const char *key,
@@ -61,14 +61,14 @@ bool bucket_has(
  */
 const char *bucket_health(struct bucket *, struct http *);
 
-/* Take an object away, or find that there is none: OUTCOME_SAVED, or as above.
+/* Take an object away, or find that there is none: OUTCOME_OK, or as above.
  */
 enum outcome bucket_remove(struct bucket *, const char *key, struct http *,
     int64_t left_ms, struct problem *);
 
 /*
  * Write, read back and remove one small object, each within "left_ms".
- * OUTCOME_SAVED, or what became of the first step that failed, whose name, such
+ * OUTCOME_OK, or what became of the first step that failed, whose name, such
  * as "written", is in *step.
  */
 enum outcome bucket_try(struct bucket *, const char **step, struct http *,
@@ -79,7 +79,7 @@ enum outcome bucket_try(struct bucket *, const char **step, struct http *,
 bool bucket_address(const struct bucket *, struct buf *, const char *key);
 
 /*
- * What an answer of the store means: OUTCOME_SAVED for the status 200 and those
+ * What an answer of the store means: OUTCOME_OK for the status 200 and those
  * beside it; else by the code in its XML, or by the status.  *again: the same
  * may work in a moment.
  */

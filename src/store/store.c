@@ -89,9 +89,9 @@ store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
 	};
 
 	if (is_away(s))
-		return fail(p, OUTCOME_STORE_FAILED, NULL);
+		return problem_set_default(p, OUTCOME_STORE_FAILED);
 	if (!make_key(key, image))
-		return fail(p, OUTCOME_INTERNAL, NULL);
+		return problem_set_default(p, OUTCOME_INTERNAL);
 	if (s->bucket != NULL)
 		return bucket_put(s->bucket, key, image, http, left_ms, p);
 	day_of(day, key);
@@ -111,7 +111,7 @@ store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
 	};
 
 	if (is_away(s))
-		return fail(p, OUTCOME_STORE_FAILED, NULL);
+		return problem_set_default(p, OUTCOME_STORE_FAILED);
 	snprintf(key, STORE_KEY_ROOM, NAME_UPLOADS "/%s.png", name);
 	if (s->bucket != NULL)
 		return bucket_put_new(s->bucket, key, image, http, left_ms, p);

@@ -36,7 +36,7 @@ void store_close(struct store *);
 
 /*
  * Keep an image, durably; a bucket is reached by "http" and within "left_ms".
- * OUTCOME_SAVED, OUTCOME_STORE_FULL, OUTCOME_STORE_FAILED,
+ * OUTCOME_OK, OUTCOME_STORE_FULL, OUTCOME_STORE_FAILED,
  * OUTCOME_INTERNAL, or OUTCOME_SLOW when that time ran out.
  */
 enum outcome store_put(struct store *, char key[STORE_KEY_ROOM],

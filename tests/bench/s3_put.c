@@ -54,7 +54,7 @@ work(void *arg)
 	while ((i = atomic_fetch_add(&next, 1)) < count) {
 		if (read_file(&b, lines[i].file) &&
 		    bucket_put(bucket, lines[i].key, &b, http, 50000, &p) ==
-			OUTCOME_SAVED)
+			OUTCOME_OK)
 			continue;
 		atomic_fetch_add(&failed, 1);
 		fprintf(stderr, "%s: %s\n", lines[i].key, p.why);

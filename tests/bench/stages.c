@@ -84,7 +84,7 @@ png_check(void)
 
 	buf_init(&clean, b.len + 1024);
 	if (png_clean(&clean, &b.size, b.image, b.len, &limits, b.scratch,
-		&p) != OUTCOME_SAVED)
+		&p) != OUTCOME_OK)
 		give_up(p.why);
 	buf_free(&clean);
 }
@@ -136,7 +136,7 @@ request_parse(void)
 	struct request r = { 0 };
 
 	snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", body.len);
-	if (request_read(&r, envp, &body, &p) != OUTCOME_SAVED)
+	if (request_read(&r, envp, &body, &p) != OUTCOME_OK)
 		give_up("the request is wrong");
 	request_free(&r);
 }
@@ -147,7 +147,7 @@ panel_check_stage(void)
 	struct panel panel = { 0 };
 	struct problem p = { 0 };
 
-	if (panel_check(&panel, PANEL_URL, &b.settings, &p) != OUTCOME_SAVED)
+	if (panel_check(&panel, PANEL_URL, &b.settings, &p) != OUTCOME_OK)
 		give_up("the address is wrong");
 	panel_free(&panel);
 }
@@ -184,7 +184,7 @@ save(void)
 
 	b.number++;
 	memcpy(b.clean.bytes + b.clean.len - 24, &b.number, sizeof(b.number));
-	if (store_put(b.store, key, &b.clean, NULL, 0, &p) != OUTCOME_SAVED)
+	if (store_put(b.store, key, &b.clean, NULL, 0, &p) != OUTCOME_OK)
 		give_up("cannot be saved");
 }
 
@@ -207,7 +207,7 @@ static void
 log_stage(void)
 {
 	struct problem p = { 0 };
-	struct visit_record v = { .outcome = OUTCOME_SAVED,
+	struct visit_record v = { .outcome = OUTCOME_OK,
 		.status = 200,
 		.panel = PANEL_URL,
 		.panel_len = 52,
@@ -293,7 +293,7 @@ prepare_panel(const char *path)
 	read_panel(path);
 	buf_init(&b.clean, b.len + 1024);
 	if (png_clean(&b.clean, &b.size, b.image, b.len, &limits, b.scratch,
-		&p) != OUTCOME_SAVED)
+		&p) != OUTCOME_OK)
 		give_up(p.why);
 	c = (const unsigned char *)b.clean.bytes;
 	while (memcmp(c + at + 4, "IDAT", 4) != 0)

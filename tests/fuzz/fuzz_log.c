@@ -55,8 +55,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	char *text = text_of(bytes, len), line[LOG_LINE_MAX];
-	struct problem p = { .why = text,
-		.errnum = (int)(len % 140),
+	struct problem p = { .errnum = (int)(len % 140),
 		.upstream = (int)(len % 3) * 200 };
 	struct visit_record v = { .outcome =
 				      (enum outcome)(len % OUTCOME_COUNT),
@@ -69,6 +68,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		.who = "01234567",
 		.problem = &p };
 
+	problem_set_detail(&p, text);
+	snprintf(p.why, sizeof(p.why), "%s", text);
 	check_line(line, log_format(line, &v));
 	free(text);
 	return 0;

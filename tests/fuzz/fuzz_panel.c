@@ -87,9 +87,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	begin();
 	o = panel_check(&panel, url, &settings, &p);
-	promise(o == OUTCOME_SAVED || o == OUTCOME_MALFORMED ||
+	promise(o == OUTCOME_OK || o == OUTCOME_MALFORMED ||
 		o == OUTCOME_NOT_ALLOWED);
-	if (o == OUTCOME_SAVED) {
+	if (o == OUTCOME_OK) {
 		promise(panel.origin >= origins && panel.origin < origins + 3);
 		check_path(buf_str(&panel.target));
 		check_dropped(buf_str(&panel.target), "auth_token");

@@ -59,12 +59,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		abort();
 	snprintf(variable, head + 32, "HTTP_AUTHORIZATION=%s", header);
 	o = request_read(&r, envp, &given, &p);
-	promise(o == OUTCOME_SAVED || o == OUTCOME_NO_TOKEN ||
-		o == OUTCOME_MALFORMED);
-	promise((o == OUTCOME_SAVED) == (r.url != NULL));
+	promise(
+	    o == OUTCOME_OK || o == OUTCOME_NO_TOKEN || o == OUTCOME_MALFORMED);
+	promise((o == OUTCOME_OK) == (r.url != NULL));
 	if (r.authorization != NULL)
 		check_credential(r.authorization);
-	if (o == OUTCOME_SAVED)
+	if (o == OUTCOME_OK)
 		check_url(r.url, body, given.len);
 	request_free(&r);
 	free(header);

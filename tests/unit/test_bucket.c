@@ -96,7 +96,7 @@ means(int status, const char *code, enum outcome outcome, bool again,
 	snprintf(xml, sizeof(xml),
 	    "<?xml version=\"1.0\"?><Error><Code>%s</Code></Error>", code);
 	return judge(status, xml, &got, &p) == outcome && got == again &&
-	       strstr(p.why, word) != NULL && p.detail != NULL &&
+	       strstr(p.why, word) != NULL && *p.detail != '\0' &&
 	       strcmp(p.detail, code) == 0;
 }
 
@@ -197,15 +197,15 @@ answers(void)
 	}
 	test ("without a code that we know the status decides") {
 		check(judge(500, "", &again, &p) == OUTCOME_STORE_FAILED);
-		check(again && p.detail == NULL);
+		check(again && *p.detail == '\0');
 		check(judge(503, "<html>", &again, &p) == OUTCOME_STORE_FAILED);
 		check(again);
 		check(judge(403, "<Code>AccessDenie</Code>", &again, &p) ==
 		      OUTCOME_STORE_FAILED);
-		check(!again && p.detail == NULL);
+		check(!again && *p.detail == '\0');
 		check(judge(507, "<Code>", &again, &p) == OUTCOME_STORE_FULL);
 		check(judge(302, "", &again, &p) == OUTCOME_STORE_FAILED);
-		check(judge(200, "", &again, &p) == OUTCOME_SAVED && !again);
+		check(judge(200, "", &again, &p) == OUTCOME_OK && !again);
 		check(judge(0, "", &again, &p) == OUTCOME_STORE_FAILED);
 	}
 }

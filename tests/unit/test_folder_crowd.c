@@ -115,9 +115,8 @@ put_many(int process)
 	int i, bad = f == NULL;
 
 	for (i = 0; i < FILES && !bad; i++)
-		bad =
-		    put(f, (i * (2 * process + 1)) % FILES) != OUTCOME_SAVED ||
-		    put(f, 1000 + process * FILES + i) != OUTCOME_SAVED;
+		bad = put(f, (i * (2 * process + 1)) % FILES) != OUTCOME_OK ||
+		      put(f, 1000 + process * FILES + i) != OUTCOME_OK;
 	folder_close(f);
 	return bad;
 }
@@ -181,10 +180,9 @@ without_nameless(void)
 	if (!forbid(SYS_openat, 2, NAMELESS_FLAG, EOPNOTSUPP))
 		return SKIPPED;
 	f = folder_open(path, stdout);
-	ok = f != NULL && put(f, 1) == OUTCOME_SAVED &&
-	     put(f, 1) == OUTCOME_SAVED && whole_files(at(DAY)) == 1 &&
-	     stat(at(".partial"), &st) == 0 && (st.st_mode & 07777) == 0700 &&
-	     whole_files(at(".partial")) == 0;
+	ok = f != NULL && put(f, 1) == OUTCOME_OK && put(f, 1) == OUTCOME_OK &&
+	     whole_files(at(DAY)) == 1 && stat(at(".partial"), &st) == 0 &&
+	     (st.st_mode & 07777) == 0700 && whole_files(at(".partial")) == 0;
 	folder_close(f);
 	return !ok;
 }
@@ -207,7 +205,7 @@ without_proc(void)
 	if (!forbid(SYS_linkat, 4, AT_SYMLINK_FOLLOW, ENOENT))
 		return SKIPPED;
 	f = folder_open(path, stdout);
-	ok = f != NULL && put(f, 1) == OUTCOME_SAVED &&
+	ok = f != NULL && put(f, 1) == OUTCOME_OK &&
 	     whole_files(at(DAY)) == 1 && whole_files(at(".partial")) == 0;
 	folder_close(f);
 	return !ok;
@@ -232,8 +230,8 @@ full(void)
 		return SKIPPED;
 	f = folder_open(path, stdout);
 	ok = f != NULL && put_length(f, 1, 1 << 20) == OUTCOME_STORE_FULL &&
-	     problem.errnum == ENOSPC && problem.why != NULL &&
-	     whole_files(at(DAY)) == 0 && put(f, 2) == OUTCOME_SAVED &&
+	     problem.errnum == ENOSPC && *problem.why != '\0' &&
+	     whole_files(at(DAY)) == 0 && put(f, 2) == OUTCOME_OK &&
 	     whole_files(at(DAY)) == 1;
 	folder_close(f);
 	return !ok;
@@ -251,7 +249,7 @@ full_without_nameless(void)
 	f = folder_open(path, stdout);
 	ok = f != NULL && put_length(f, 1, 1 << 20) == OUTCOME_STORE_FULL &&
 	     whole_files(at(DAY)) == 0 && whole_files(at(".partial")) == 0 &&
-	     put(f, 2) == OUTCOME_SAVED && whole_files(at(DAY)) == 1;
+	     put(f, 2) == OUTCOME_OK && whole_files(at(DAY)) == 1;
 	folder_close(f);
 	return !ok;
 }

@@ -203,14 +203,15 @@ limits(void)
 		v.panel_len = sizeof(flood) - 1;
 		v.bytes = SIZE_MAX;
 		v.render_ms = v.total_ms = INT64_MAX;
-		problem = (struct problem){ .why = flood,
-			.detail = flood,
-			.errnum = ENAMETOOLONG,
-			.upstream = 599 };
+		problem =
+		    (struct problem){ .errnum = ENAMETOOLONG, .upstream = 599 };
 		for (c = 0; c < 4 * 256; c++) {
 			/* four ways in which an escape meets the end */
 			memset(flood, c / 4, sizeof(flood) - 1);
 			memset(flood, 'x', (size_t)(c % 4));
+			memcpy(problem.why, flood, sizeof(problem.why) - 1);
+			memcpy(
+			    problem.detail, flood, sizeof(problem.detail) - 1);
 			format(&v);
 			for (i = 0, quotes = 0; i < len; i++)
 				if (line[i] == '\\')

@@ -74,19 +74,48 @@ static void
 problems(void)
 {
 	struct problem p = { .detail = "kept", .upstream = 502, .errnum = 5 };
-	static const char why[] = "It is late. Come back.";
+	char long_name[2 * PROBLEM_WHY_ROOM];
+	enum outcome o;
 
 	test ("a failure notes why and gives the outcome back") {
-		check(fail(&p, OUTCOME_SLOW, why) == OUTCOME_SLOW);
-		check(p.why == why && p.errnum == 0);
+		check(problem_set(&p, OUTCOME_SLOW, "%s is late.", "It") ==
+		      OUTCOME_SLOW);
+		check_str(p.why, "It is late.");
+		check(p.errnum == 0);
 		check_str(p.detail, "kept");
 		check(p.upstream == 502);
 	}
 	test ("a failure of the system keeps errno for the log") {
 		errno = ENOSPC;
-		check(fail_errno(&p, OUTCOME_STORE_FULL, NULL) ==
+		check(problem_set_errno(&p, OUTCOME_STORE_FULL, "%d", 1) ==
 		      OUTCOME_STORE_FULL);
-		check(p.why == NULL && p.errnum == ENOSPC);
+		check(p.errnum == ENOSPC);
+		check_str(p.why, "1");
+		errno = EDQUOT;
+		check(problem_set_default_errno(&p, OUTCOME_STORE_FULL) ==
+		      OUTCOME_STORE_FULL);
+		check(p.errnum == EDQUOT && *p.why == '\0');
+	}
+	test ("a stage that went well has a word of its own") {
+		check_str(outcome_word(OUTCOME_OK), "ok");
+		check(!outcome_by_word("ok", &o));
+	}
+	test ("a failure that its outcome explains has no sentence") {
+		problem_set(&p, OUTCOME_SLOW, "%s", "No.");
+		check(problem_set_default(&p, OUTCOME_SLOW) == OUTCOME_SLOW);
+		check(*p.why == '\0' && p.errnum == 0);
+	}
+	test ("a sentence that is too long is cut, not spilt") {
+		memset(long_name, 'x', sizeof(long_name) - 1);
+		long_name[sizeof(long_name) - 1] = '\0';
+		problem_set(&p, OUTCOME_SLOW, "%s", long_name);
+		check(strlen(p.why) == sizeof(p.why) - 1);
+	}
+	test ("a library's words become one printable line") {
+		problem_set_detail(&p, "a\nb\xff\"");
+		check_str(p.detail, "a\\x0ab\\xff\\\"");
+		problem_set_detail(&p, NULL);
+		check_str(p.detail, "");
 	}
 }
 

@@ -72,10 +72,11 @@ check_row(const struct table *t)
 
 	test (name_of(t->column[0], t->column[4])) {
 		o = panel_check(&panel, url, &settings, &p);
-		check_str(outcome_word(o), t->column[0]);
-		if (o == OUTCOME_SAVED)
+		check_str(
+		    o == OUTCOME_OK ? "saved" : outcome_word(o), t->column[0]);
+		if (o == OUTCOME_OK)
 			check_good(&panel, t->column);
-		else if (check(p.why != NULL))
+		else if (check(*p.why != '\0'))
 			/* what is wrong, and what to do */
 			check(strstr(p.why, ". ") != NULL);
 		if (!tap_held)
@@ -90,12 +91,12 @@ check_row(const struct table *t)
 static const char *
 why(const char *url)
 {
-	struct problem p = { 0 };
+	static struct problem p;
 	struct panel panel;
 
 	panel_check(&panel, url, &settings, &p);
 	panel_free(&panel);
-	return p.why == NULL ? "" : p.why;
+	return p.why;
 }
 
 /* Sentences that name a way out; their words may change, these not. */

@@ -52,11 +52,11 @@ static bool
 check_clean(const void *bytes, size_t len, const char *why)
 {
 	enum outcome o = clean(bytes, len);
-	const char *got = problem.why == NULL ? "" : problem.why;
+	const char *got = problem.why;
 	bool good;
 
 	if (why == NULL)
-		good = check(o == OUTCOME_SAVED);
+		good = check(o == OUTCOME_OK);
 	else
 		good = check(o == OUTCOME_NOT_A_PNG) &&
 		       check(strcmp(got, why) == 0);
@@ -130,7 +130,7 @@ same_picture(const struct buf *before)
 	buf_init(&first, SIZE_MAX / 2);
 	buf_init(&again, SIZE_MAX / 2);
 	buf_add(&first, out.bytes, out.len);
-	same = same && clean_buf(&first) == OUTCOME_SAVED &&
+	same = same && clean_buf(&first) == OUTCOME_OK &&
 	       out.len == first.len &&
 	       memcmp(out.bytes, first.bytes, out.len) == 0;
 	buf_free(&first);
@@ -205,8 +205,7 @@ corpus_each(const char *kind, const char *libpng, const char *pngcheck,
 		files++;
 		if (!check(file_read(&file, fixtures, column[0])) ||
 		    !check(judge(&file)))
-			printf("#   %s: %s\n", column[0],
-			    problem.why == NULL ? "" : problem.why);
+			printf("#   %s: %s\n", column[0], problem.why);
 	}
 	if (f != NULL)
 		fclose(f);
@@ -218,7 +217,7 @@ corpus_each(const char *kind, const char *libpng, const char *pngcheck,
 static bool
 is_kept(const struct buf *file)
 {
-	return clean_buf(file) == OUTCOME_SAVED && same_picture(file);
+	return clean_buf(file) == OUTCOME_OK && same_picture(file);
 }
 
 static char kept[] = "/tmp/test_png.XXXXXX";
@@ -233,7 +232,7 @@ is_put(const struct buf *file)
 
 	snprintf(path, sizeof(path), "%s/%d.png", kept, count++);
 	f = fopen(path, "we");
-	return f != NULL && clean_buf(file) == OUTCOME_SAVED &&
+	return f != NULL && clean_buf(file) == OUTCOME_OK &&
 	       fwrite(out.bytes, 1, out.len, f) == out.len && fclose(f) == 0;
 }
 
@@ -254,7 +253,7 @@ pngcheck_takes_all(void)
 static bool
 is_refused(const struct buf *file)
 {
-	return clean_buf(file) == OUTCOME_NOT_A_PNG && problem.why != NULL;
+	return clean_buf(file) == OUTCOME_NOT_A_PNG && *problem.why != '\0';
 }
 
 /* True when no damage of one kind to a small file went unseen. */
@@ -265,13 +264,13 @@ damage_is_seen(const struct buf *file)
 	size_t i;
 	bool seen = true;
 
-	if (file->len > 160 || clean_buf(file) != OUTCOME_SAVED)
+	if (file->len > 160 || clean_buf(file) != OUTCOME_OK)
 		return true;
 	for (i = 0; i < file->len; i++)
 		seen = seen && clean(bytes, i) == OUTCOME_NOT_A_PNG;
 	for (i = 0; i < 8 * file->len; i++) {
 		bytes[i / 8] ^= (unsigned char)(1 << i % 8);
-		seen = seen && clean_buf(file) != OUTCOME_SAVED;
+		seen = seen && clean_buf(file) != OUTCOME_OK;
 		bytes[i / 8] ^= (unsigned char)(1 << i % 8);
 	}
 	return seen;
@@ -317,7 +316,7 @@ flip_test(struct buf *b)
 
 	for (k = 0; k < SAMPLES; k++) {
 		make(b, samples[k]);
-		check(clean_buf(b) == OUTCOME_SAVED);
+		check(clean_buf(b) == OUTCOME_OK);
 		for (i = 0; i < 8 * b->len; i++) {
 			b->bytes[i / 8] ^= (char)(1 << i % 8);
 			if (!check(clean_buf(b) == OUTCOME_NOT_A_PNG))
@@ -448,8 +447,7 @@ shapes_test(struct buf *b, int interlace)
 			if (!check(is_kept(b)))
 				printf("#   %ux%u, %d bits, type %d: %s\n",
 				    shape.width, shape.height, shape.depth,
-				    shape.colour,
-				    problem.why == NULL ? "" : problem.why);
+				    shape.colour, problem.why);
 			make_shape(b, &shape, 1);
 			check(clean_buf(b) == OUTCOME_NOT_A_PNG);
 			make_shape(b, &shape, -1);
@@ -505,7 +503,7 @@ outcome_tests(void)
 	test ("a file that is clean comes out as it went in") {
 		make(&b, "indexed cHRM gAMA sBIT sRGB PLTE tRNS=00 pHYs IDAT "
 			 "IEND");
-		check(clean_buf(&b) == OUTCOME_SAVED);
+		check(clean_buf(&b) == OUTCOME_OK);
 		check(out.len == b.len);
 		check(memcmp(out.bytes, b.bytes, b.len) == 0);
 	}
@@ -1188,7 +1186,7 @@ limit_tests(void)
 		limits.pixels = 15;
 		make(&b, "rgb IDAT IEND");
 		check(clean_buf(&b) == OUTCOME_TOO_BIG);
-		check(problem.why != NULL);
+		check(*problem.why != '\0');
 	}
 	test ("too big is said before anything is inflated") {
 		check(header_only(4, 5, 8, 0) == OUTCOME_TOO_BIG);
@@ -1218,7 +1216,7 @@ limit_tests(void)
 		buf_free(&small);
 		buf_init(&small, b.len);
 		check(png_clean(&small, &size, b.bytes, b.len, &limits, scratch,
-			  &problem) == OUTCOME_SAVED);
+			  &problem) == OUTCOME_OK);
 		buf_free(&small);
 	}
 	test ("a huge picture's memory is given back after some small ones")

@@ -540,7 +540,7 @@ check_saved_anew(void (*before_lock)(int))
 	day(TODAY, 1, NOON);
 	inject.before_lock = before_lock;
 	file.name = image(TODAY, 0) + strlen(path(TODAY)) + 1;
-	check(folder_put(f, &file, 0, &p) == OUTCOME_SAVED);
+	check(folder_put(f, &file, 0, &p) == OUTCOME_OK);
 	check(exists(image(TODAY, 0)));
 	check(inject.before_lock == NULL);
 	folder_close(f);

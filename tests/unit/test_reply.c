@@ -158,13 +158,13 @@ refusals(void)
 	for (i = OUTCOME_METHOD; i < OUTCOME_COUNT; i++) {
 		o = (enum outcome)i;
 		test (outcome_word(o)) {
-			refuse(o, NULL, NULL);
+			refuse(o, "", NULL);
 			check_head(o);
 			check_text(o, outcome_advice(o));
 			refuse(o, why, NULL);
 			check_head(o);
 			check_text(o, why);
-			refuse(o, NULL, "application/json");
+			refuse(o, "", "application/json");
 			check_head(o);
 			check_json(o, outcome_advice(o));
 			refuse(o, why, "application/json");
@@ -218,7 +218,7 @@ shapes(void)
 
 	for (i = 0; i < sizeof(accepts) / sizeof(accepts[0]); i++)
 		test (accepts[i].phrase) {
-			refuse(OUTCOME_BUSY, NULL, accepts[i].accept);
+			refuse(OUTCOME_BUSY, "", accepts[i].accept);
 			check_header("Content-Type",
 			    accepts[i].json ? "application/problem+json"
 					    : "text/plain; charset=utf-8");
