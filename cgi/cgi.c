@@ -96,6 +96,7 @@ plain_refuse(void)
 	struct refusal refusal = {
 		.outcome = OUTCOME_INTERNAL,
 		.status = outcome_status(OUTCOME_INTERNAL),
+		.why = "",
 		.accept = getenv("HTTP_ACCEPT"),
 	};
 	struct buf reply;
