@@ -6,356 +6,437 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define LOOK_MS              500 /* how often who waits looks whether it is wanted */
-#define HOLD_MS              500 /* after the first busy answer; doubled by the next */
-#define OUR_HOLD_MAX_MS      8000 /* unless Grafana itself says more */
+#define LOOK_MS              500 /* how often a waiting request is looked at */
+#define BACKOFF_MS           500 /* after the first busy answer; then doubled */
+#define OUR_BACKOFF_MAX_MS   8000  /* unless Grafana itself says more */
+#define FORGET_MS            10000 /* a back-off, after its end */
 #define FIRST_GUESS_MS       2000
 #define ESTIMATE_MAX_SECONDS 60
 
+/* How many permits there are at one time, and from when on: of a credential,
+ * and of all together. */
+struct backoff {
+	int limit; /* at most the limiter's max: fewer after busy answers */
+	int well;  /* answers since the limit was changed */
+	int busy;  /* rounds in a row that ended busy */
+	int64_t since_ms, until_ms;
+};
+
+/* What is known of one credential. */
+struct account {
+	struct account *next;
+	uint64_t credential;
+	int permits; /* that it holds */
+	int waiting; /* requests in the line */
+	struct backoff backoff;
+};
+
 struct waiter {
 	struct waiter *next;
-	const struct turn_request *request;
+	struct permit_request *request;
+	struct account *account;
 	pthread_cond_t called;
 	bool admitted;
-	int64_t admitted_ms;
 };
 
-/* How many turns a credential holds now. */
-struct holder {
-	struct holder *next;
-	uint64_t credential;
-	int count;
-};
-
-struct turns {
+struct limiter {
 	pthread_mutex_t lock; /* guards all below */
 	struct waiter *line;  /* first come first */
-	struct holder *holders;
+	struct account *accounts;
 	int waiting;
 	int taken;
 	int max;
-	int limit; /* of turns at one time, at most max: fewer after busy */
-	int well;  /* answers since the limit was changed */
-	int busy;  /* rounds in a row that ended busy */
-	int64_t held_since_ms, held_until_ms;
+	struct backoff all;
 	int64_t average_ms; /* of a render */
 	bool stopped;
 };
 
-static struct holder *
-holder_of(struct turns *t, uint64_t credential)
+static struct account *
+find_account(const struct limiter *l, uint64_t credential)
 {
-	struct holder *h;
+	struct account *a;
 
-	for (h = t->holders; h != NULL; h = h->next)
-		if (h->credential == credential)
+	for (a = l->accounts; a != NULL; a = a->next)
+		if (a->credential == credential)
 			break;
-	return h;
+	return a;
 }
 
-static int
-held_by(struct turns *t, uint64_t credential)
+/* The credential's account, a new one if need be; NULL on no memory. */
+static struct account *
+open_account(struct limiter *l, uint64_t credential)
 {
-	struct holder *h = holder_of(t, credential);
+	struct account *a = find_account(l, credential);
 
-	return h == NULL ? 0 : h->count;
+	if (a != NULL)
+		return a;
+	a = calloc(1, sizeof(*a));
+	if (a == NULL)
+		return NULL;
+	a->credential = credential;
+	a->backoff.limit = l->max;
+	a->next = l->accounts;
+	l->accounts = a;
+	return a;
 }
 
-/* Do several credentials wait? */
+/* Without requests, and its last back-off long over: it is like a new one. */
 static bool
-is_mixed(const struct turns *t)
+is_forgotten(const struct account *a)
 {
+	return a->permits == 0 && a->waiting == 0 &&
+	       (a->backoff.since_ms == 0 ||
+		   a->backoff.until_ms + FORGET_MS <= now_ms());
+}
+
+static void
+sweep_accounts(struct limiter *l)
+{
+	struct account **p = &l->accounts, *a;
+
+	while ((a = *p) != NULL) {
+		if (!is_forgotten(a)) {
+			p = &a->next;
+			continue;
+		}
+		*p = a->next;
+		free(a);
+	}
+}
+
+/* Do several credentials wait, of those that are not held back? */
+static bool
+is_mixed(const struct limiter *l, int64_t now)
+{
+	const struct account *first = NULL;
 	const struct waiter *w;
 
-	for (w = t->line; w != NULL; w = w->next)
-		if (w->request->credential != t->line->request->credential)
+	for (w = l->line; w != NULL; w = w->next) {
+		if (w->account->backoff.until_ms > now)
+			continue;
+		if (first != NULL && w->account != first)
 			return true;
+		first = w->account;
+	}
 	return false;
 }
 
-/* May its credential hold one more, and leave the last quarter to others? */
+/* May its credential hold one more; and, where others wait, does it leave the
+ * last quarter to them? */
 static bool
-is_modest(struct turns *t, const struct waiter *w)
+may_go(
+    const struct limiter *l, const struct account *a, bool mixed, int64_t now)
 {
-	int most = t->limit * 3 / 4;
+	int most = l->all.limit * 3 / 4;
 
-	return held_by(t, w->request->credential) < (most < 1 ? 1 : most);
+	if (a->backoff.until_ms > now || a->permits >= a->backoff.limit)
+		return false;
+	return !mixed || a->permits < (most < 1 ? 1 : most);
 }
 
-/* Note that its credential holds one more; false on no memory. */
-static bool
-hold(struct turns *t, uint64_t credential)
-{
-	struct holder *h = holder_of(t, credential);
-
-	if (h == NULL) {
-		h = calloc(1, sizeof(*h));
-		if (h == NULL)
-			return false;
-		h->credential = credential;
-		h->next = t->holders;
-		t->holders = h;
-	}
-	h->count++;
-	return true;
-}
-
-static void
-let_go(struct turns *t, uint64_t credential)
-{
-	struct holder **p, *h;
-
-	for (p = &t->holders; (h = *p) != NULL; p = &h->next)
-		if (h->credential == credential)
-			break;
-	if (h != NULL && --h->count == 0) {
-		*p = h->next;
-		free(h);
-	}
-}
-
-/* The first in the line that may go; all that hold back are behind it. */
+/*
+ * The next that may go.  One that comes again after a busy answer waits behind
+ * the requests of others that were there before that answer.
+ */
 static struct waiter **
-first_modest(struct turns *t)
+next_waiter(struct limiter *l)
 {
-	struct waiter **p = &t->line;
+	struct waiter **p, **first = NULL;
+	int64_t now = now_ms();
+	bool mixed = is_mixed(l, now);
 
-	if (is_mixed(t))
-		while (*p != NULL && !is_modest(t, *p))
-			p = &(*p)->next;
-	return p;
+	for (p = &l->line; *p != NULL; p = &(*p)->next) {
+		if (!may_go(l, (*p)->account, mixed, now))
+			continue;
+		if (first == NULL)
+			first = p;
+		if ((*first)->request->refused_ms == 0)
+			return first;
+		if ((*p)->account != (*first)->account &&
+		    (*p)->request->refused_ms == 0 &&
+		    (*p)->request->since_ms <= (*first)->request->refused_ms)
+			return p;
+	}
+	return first;
 }
 
 static void
-admit(struct turns *t)
+admit(struct limiter *l)
 {
 	struct waiter **p, *w;
 
-	while (t->taken < t->limit && now_ms() >= t->held_until_ms) {
-		p = first_modest(t);
-		w = *p;
-		if (w == NULL || !hold(t, w->request->credential))
+	while (l->taken < l->all.limit && now_ms() >= l->all.until_ms) {
+		p = next_waiter(l);
+		if (p == NULL)
 			return;
+		w = *p;
 		*p = w->next;
-		t->taken++;
+		l->taken++;
+		w->account->permits++;
 		w->admitted = true;
-		w->admitted_ms = now_ms();
+		/* not when it wakes: a refusal may come meanwhile to those that
+		 * began at the same moment, and be the same round */
+		w->request->taken_ms = now_ms();
 		pthread_cond_signal(&w->called);
 	}
 }
 
 static void
-stand_in_line(struct turns *t, struct waiter *w)
+stand_in_line(struct limiter *l, struct waiter *w)
 {
-	struct waiter **p = &t->line;
+	struct waiter **p = &l->line;
 
 	while (*p != NULL && (*p)->request->since_ms <= w->request->since_ms)
 		p = &(*p)->next;
 	w->next = *p;
 	*p = w;
-	t->waiting++;
+	w->account->waiting++;
+	l->waiting++;
 }
 
 static void
-leave_line(struct turns *t, struct waiter *w)
+leave_line(struct limiter *l, struct waiter *w)
 {
 	struct waiter **p;
 
-	for (p = &t->line; *p != NULL; p = &(*p)->next)
+	for (p = &l->line; *p != NULL; p = &(*p)->next)
 		if (*p == w) {
 			*p = w->next;
 			break;
 		}
-	t->waiting--;
+	w->account->waiting--;
+	l->waiting--;
+}
+
+/* When the back-off ends that this account is under; not after now: none. */
+static int64_t
+backoff_end(const struct limiter *l, const struct account *a)
+{
+	if (a != NULL && a->backoff.until_ms > l->all.until_ms)
+		return a->backoff.until_ms;
+	return l->all.until_ms;
 }
 
 static void
-wait_a_moment(struct turns *t, struct waiter *w)
+wait_a_moment(struct limiter *l, struct waiter *w)
 {
 	int64_t now = now_ms(), until = now + LOOK_MS;
+	int64_t end = backoff_end(l, w->account);
 
 	if (until > w->request->until_ms)
 		until = w->request->until_ms;
-	if (t->held_until_ms > now && until > t->held_until_ms)
-		until = t->held_until_ms;
-	clock_wait(&w->called, &t->lock, until);
+	if (end > now && until > end)
+		until = end;
+	clock_wait(&w->called, &l->lock, until);
 }
 
 /* Wait until admitted, or say why not. */
-static enum turn
-wait_for_turn(struct turns *t, struct waiter *w)
+static enum permit
+wait_for_permit(struct limiter *l, struct waiter *w)
 {
-	const struct turn_request *r = w->request;
-	bool gone;
+	const struct permit_request *r = w->request;
+	bool cancelled;
 
 	for (;;) {
-		admit(t); /* a hold may just have ended */
+		admit(l); /* a back-off may just have ended */
 		if (w->admitted)
-			return TURN_TAKEN;
-		if (t->stopped)
-			return TURN_STOPPED;
-		/* nor is there any use in waiting for the end of a hold that
-		 * comes later */
-		if (now_ms() >= r->until_ms || t->held_until_ms >= r->until_ms)
-			return TURN_LATE;
-		wait_a_moment(t, w);
+			return PERMIT_TAKEN;
+		if (l->stopped)
+			return PERMIT_STOPPED;
+		/* nor is there any use in waiting for the end of a back-off
+		 * that comes later */
+		if (now_ms() >= r->until_ms ||
+		    backoff_end(l, w->account) >= r->until_ms)
+			return PERMIT_LATE;
+		wait_a_moment(l, w);
 		if (w->admitted)
-			return TURN_TAKEN;
+			return PERMIT_TAKEN;
 		/* asking the kernel for each of a thousand is not for under
 		 * the lock */
-		pthread_mutex_unlock(&t->lock);
-		gone = r->gone != NULL && r->gone(r->arg);
-		pthread_mutex_lock(&t->lock);
-		if (gone && !w->admitted)
-			return TURN_GONE;
+		pthread_mutex_unlock(&l->lock);
+		cancelled = r->cancelled != NULL && r->cancelled(r->arg);
+		pthread_mutex_lock(&l->lock);
+		if (cancelled && !w->admitted)
+			return PERMIT_CANCELLED;
 	}
 }
 
-enum turn
-turns_take(struct turns *t, struct turn_request *r)
+enum permit
+limiter_take(struct limiter *l, struct permit_request *r)
 {
 	struct waiter w = { .request = r };
-	enum turn turn;
+	enum permit permit = PERMIT_LATE;
 
 	pthread_cond_init(&w.called, NULL);
-	pthread_mutex_lock(&t->lock);
-	stand_in_line(t, &w);
-	turn = wait_for_turn(t, &w);
-	leave_line(t, &w);
-	/* not when it woke: a refusal may have come meanwhile to those who
-	 * began at the same moment, and be the same round */
-	r->taken_ms = w.admitted_ms;
-	/* others may have been held back by our being in the line */
-	if (turn != TURN_TAKEN)
-		admit(t);
-	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_lock(&l->lock);
+	w.account = open_account(l, r->credential);
+	if (w.account != NULL) {
+		stand_in_line(l, &w);
+		permit = wait_for_permit(l, &w);
+		leave_line(l, &w);
+		/* others may have been held back by this one in the line */
+		if (permit != PERMIT_TAKEN)
+			admit(l);
+	}
+	pthread_mutex_unlock(&l->lock);
 	pthread_cond_destroy(&w.called);
-	return turn;
+	return permit;
 }
 
 /*
- * Nobody gets a turn for a while, and then half of those who were at it: what
- * networks do (RFC 5681), for the same reason.
+ * No permit for a while, and then half as many as there were: what networks do
+ * (RFC 5681), for the same reason.
  *
- * Of those who were at it together several are refused: that is one round, and
- * only the first counts.
+ * Of those that ran together several are refused: that is one round, and only
+ * the first counts.
  */
 static void
-hold_back(struct turns *t, const struct turn_request *r, int64_t hold_ms)
+back_off(struct backoff *b, const struct permit_request *r, int permits,
+    int64_t wait_ms)
 {
 	int64_t now = now_ms();
-	int64_t ours = (int64_t)HOLD_MS << (t->busy < 4 ? t->busy : 4);
+	int64_t ours = (int64_t)BACKOFF_MS << (b->busy < 4 ? b->busy : 4);
 
-	if (hold_ms > TURNS_HOLD_MAX_MS)
-		hold_ms = TURNS_HOLD_MAX_MS;
-	if (r->taken_ms > t->held_since_ms) {
-		if (ours > OUR_HOLD_MAX_MS)
-			ours = OUR_HOLD_MAX_MS;
-		if (hold_ms < ours)
-			hold_ms = ours;
-		t->busy++;
-		t->well = 0;
-		t->limit = t->taken > 1 ? t->taken / 2 : 1;
-		t->held_since_ms = now;
+	if (wait_ms > LIMITER_BACKOFF_MAX_MS)
+		wait_ms = LIMITER_BACKOFF_MAX_MS;
+	if (r->taken_ms > b->since_ms) {
+		if (ours > OUR_BACKOFF_MAX_MS)
+			ours = OUR_BACKOFF_MAX_MS;
+		if (wait_ms < ours)
+			wait_ms = ours;
+		b->busy++;
+		b->well = 0;
+		b->limit = permits > 1 ? permits / 2 : 1;
+		b->since_ms = now;
 	}
-	if (t->held_until_ms < now + hold_ms)
-		t->held_until_ms = now + hold_ms;
+	if (b->until_ms < now + wait_ms)
+		b->until_ms = now + wait_ms;
 }
 
 /* One more at one time after each round that went well. */
 static void
-go_on(struct turns *t, int64_t took_ms)
+speed_up(struct backoff *b, int max)
 {
-	t->busy = 0;
-	t->average_ms += (took_ms - t->average_ms) / 8;
-	if (++t->well >= t->limit && t->limit < t->max) {
-		t->limit++;
-		t->well = 0;
+	b->busy = 0;
+	if (++b->well >= b->limit && b->limit < max) {
+		b->limit++;
+		b->well = 0;
 	}
 }
 
-void
-turns_give(struct turns *t, const struct turn_request *r, enum turn_went went,
-    int64_t took_ms, int64_t hold_ms)
+/* Is another credential refused as well, without success since? */
+static bool
+is_refused_to_others(const struct limiter *l, const struct account *mine)
 {
-	pthread_mutex_lock(&t->lock);
-	if (went == WENT_BUSY)
-		hold_back(t, r, hold_ms);
-	else if (went == WENT_WELL)
-		go_on(t, took_ms);
-	t->taken--;
-	let_go(t, r->credential);
-	admit(t);
-	pthread_mutex_unlock(&t->lock);
+	const struct account *a;
+	int64_t now = now_ms();
+
+	for (a = l->accounts; a != NULL; a = a->next)
+		if (a != mine && a->backoff.busy > 0 &&
+		    a->backoff.until_ms + FORGET_MS > now)
+			return true;
+	return false;
+}
+
+void
+limiter_give(struct limiter *l, struct permit_request *r, enum permit_end end,
+    int64_t took_ms, int64_t wait_ms)
+{
+	struct account *a;
+
+	pthread_mutex_lock(&l->lock);
+	/* it holds a permit, so it has an account */
+	a = find_account(l, r->credential);
+	if (end == PERMIT_BUSY) {
+		r->refused_ms = now_ms();
+		back_off(&a->backoff, r, a->permits, wait_ms);
+		if (is_refused_to_others(l, a))
+			back_off(&l->all, r, l->taken, wait_ms);
+	} else if (end == PERMIT_WELL) {
+		l->average_ms += (took_ms - l->average_ms) / 8;
+		speed_up(&a->backoff, l->max);
+		speed_up(&l->all, l->max);
+	}
+	l->taken--;
+	a->permits--;
+	sweep_accounts(l);
+	admit(l);
+	pthread_mutex_unlock(&l->lock);
 }
 
 int64_t
-turns_held_ms(struct turns *t)
+limiter_backoff_ms(struct limiter *l, uint64_t credential)
 {
 	int64_t ms;
 
-	pthread_mutex_lock(&t->lock);
-	ms = t->held_until_ms - now_ms();
-	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_lock(&l->lock);
+	ms = backoff_end(l, find_account(l, credential)) - now_ms();
+	pthread_mutex_unlock(&l->lock);
 	return ms < 0 ? 0 : ms;
 }
 
 long
-turns_estimate_seconds(struct turns *t)
+limiter_estimate_seconds(struct limiter *l, uint64_t credential)
 {
-	int64_t ms;
+	int64_t ms, backoff_ms = limiter_backoff_ms(l, credential);
 
-	pthread_mutex_lock(&t->lock);
-	ms = (t->waiting + 1) * t->average_ms / t->limit;
-	if (ms < t->held_until_ms - now_ms())
-		ms = t->held_until_ms - now_ms();
-	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_lock(&l->lock);
+	ms = (l->waiting + 1) * l->average_ms / l->all.limit;
+	pthread_mutex_unlock(&l->lock);
+	if (ms < backoff_ms)
+		ms = backoff_ms;
 	if (ms > ESTIMATE_MAX_SECONDS * 1000)
 		return ESTIMATE_MAX_SECONDS;
 	return ms < 1000 ? 1 : (long)((ms + 999) / 1000);
 }
 
 void
-turns_stop(struct turns *t)
+limiter_stop(struct limiter *l)
 {
 	struct waiter *w;
 
-	pthread_mutex_lock(&t->lock);
-	t->stopped = true;
-	for (w = t->line; w != NULL; w = w->next)
+	pthread_mutex_lock(&l->lock);
+	l->stopped = true;
+	for (w = l->line; w != NULL; w = w->next)
 		pthread_cond_signal(&w->called);
-	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_unlock(&l->lock);
 }
 
 int
-turns_waiting(struct turns *t)
+limiter_waiting(struct limiter *l)
 {
 	int n;
 
-	pthread_mutex_lock(&t->lock);
-	n = t->waiting;
-	pthread_mutex_unlock(&t->lock);
+	pthread_mutex_lock(&l->lock);
+	n = l->waiting;
+	pthread_mutex_unlock(&l->lock);
 	return n;
 }
 
-struct turns *
-turns_open(int max)
+struct limiter *
+limiter_open(int max)
 {
-	struct turns *t = calloc(1, sizeof(*t));
+	struct limiter *l = calloc(1, sizeof(*l));
 
-	if (t == NULL)
+	if (l == NULL)
 		return NULL;
-	t->max = t->limit = max;
-	t->average_ms = FIRST_GUESS_MS;
-	pthread_mutex_init(&t->lock, NULL);
-	return t;
+	l->max = l->all.limit = max;
+	l->average_ms = FIRST_GUESS_MS;
+	pthread_mutex_init(&l->lock, NULL);
+	return l;
 }
 
 void
-turns_close(struct turns *t)
+limiter_close(struct limiter *l)
 {
-	if (t == NULL)
+	struct account *a;
+
+	if (l == NULL)
 		return;
-	pthread_mutex_destroy(&t->lock);
-	free(t);
+	while ((a = l->accounts) != NULL) {
+		l->accounts = a->next;
+		free(a);
+	}
+	pthread_mutex_destroy(&l->lock);
+	free(l);
 }

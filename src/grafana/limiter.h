@@ -1,68 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TURNS_H
-#define TURNS_H
+#ifndef LIMITER_H
+#define LIMITER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
- * Turns to render, of one Grafana: so many at one time, first come first
+ * Permits to render, of one Grafana: so many at one time, first come first
  * served.
  *
  * One credential holds at most three quarters of them while another waits.
- * When Grafana says that it is busy, nobody gets a turn for a while, at most
- * TURNS_HOLD_MAX_MS, and then fewer at one time until it has had success again.
+ *
+ * Back-off: when Grafana says to one credential that it is busy, that
+ * credential gets no permit for a while, at most LIMITER_BACKOFF_MAX_MS, and
+ * then fewer at one time until it has had success again.  What it asks again
+ * waits behind the requests of other credentials that were there before.  When
+ * Grafana says so to a second credential as well, Grafana itself is busy, and
+ * the same holds for all.
  */
-#define TURNS_HOLD_MAX_MS 10000
+#define LIMITER_BACKOFF_MAX_MS 10000
 
-struct turns;
+struct limiter;
 
 /* NULL when there is no memory. */
-struct turns *turns_open(int max);
+struct limiter *limiter_open(int max);
 
-/* Nobody may wait any more. */
-void turns_close(struct turns *);
+/* No request may wait for a permit any more. */
+void limiter_close(struct limiter *);
 
-enum turn {
-	TURN_TAKEN,
-	TURN_LATE,    /* none until the time was over */
-	TURN_GONE,    /* nobody wants it any more */
-	TURN_STOPPED, /* turns_stop() was called */
+enum permit {
+	PERMIT_TAKEN,
+	PERMIT_LATE,      /* none until the time was over */
+	PERMIT_CANCELLED, /* the request is not wanted any more */
+	PERMIT_STOPPED,   /* limiter_stop() was called */
 };
 
-/* Who wants a turn.  The struct is the caller's.  Times are on now_ms()'s
- * clock. */
-struct turn_request {
-	uint64_t credential;     /* the same number: the same credential */
-	int64_t since_ms;        /* its place in the line */
-	int64_t until_ms;        /* how long to wait */
-	bool (*gone)(void *arg); /* asked now and then */
+/* A request for a permit.  The struct is the caller's, and stays in one place
+ * until the permit is given back.  Times are on now_ms()'s clock. */
+struct permit_request {
+	uint64_t credential;          /* the same number: the same credential */
+	int64_t since_ms;             /* its place in the line */
+	int64_t until_ms;             /* how long to wait */
+	bool (*cancelled)(void *arg); /* asked now and then; or NULL */
 	void *arg;
-	int64_t taken_ms; /* set with the turn */
+	int64_t taken_ms;   /* set with the permit */
+	int64_t refused_ms; /* set when Grafana was busy; 0: it was not */
 };
 
-enum turn turns_take(struct turns *, struct turn_request *);
+enum permit limiter_take(struct limiter *, struct permit_request *);
 
-/* Every turn taken is given back, with what Grafana made of it. */
-enum turn_went {
-	WENT_WELL,  /* a picture */
-	WENT_BUSY,  /* Grafana is busy */
-	WENT_BADLY, /* neither: tells nothing of how long a render takes */
+/* Every permit is given back, with what Grafana made of it. */
+enum permit_end {
+	PERMIT_WELL,  /* a picture */
+	PERMIT_BUSY,  /* Grafana is busy */
+	PERMIT_OTHER, /* neither: tells nothing of how long a render takes */
 };
 
-void turns_give(struct turns *, const struct turn_request *, enum turn_went,
-    int64_t took_ms, int64_t hold_ms);
+/* "wait_ms" is how long Grafana said to wait when it was busy, or 0. */
+void limiter_give(struct limiter *, struct permit_request *, enum permit_end,
+    int64_t took_ms, int64_t wait_ms);
 
-/* For how long nobody gets a turn, from now: 0 usually. */
-int64_t turns_held_ms(struct turns *);
+/* For how long that credential gets no permit, from now: 0 usually. */
+int64_t limiter_backoff_ms(struct limiter *, uint64_t credential);
 
-/* When to come again, in seconds: how long those who wait now will take. */
-long turns_estimate_seconds(struct turns *);
+/* When to come again, in seconds: how long those that wait now will take. */
+long limiter_estimate_seconds(struct limiter *, uint64_t credential);
 
-/* Those who wait are told to stop, and nobody may wait any more. */
-void turns_stop(struct turns *);
+/* Requests that wait are told to stop, and no request waits any more. */
+void limiter_stop(struct limiter *);
 
-/* A gauge: how many wait just now. */
-int turns_waiting(struct turns *);
+/* A gauge: how many requests wait just now. */
+int limiter_waiting(struct limiter *);
 
 #endif

@@ -19,7 +19,7 @@ struct pictures {
 	struct store *store;
 	struct checker *checker;
 	struct desk *desk;
-	struct turns **turns; /* of each Grafana, in the settings' order */
+	struct limiter **limiters; /* of each Grafana, in the settings' order */
 };
 
 struct pictures *
@@ -37,11 +37,11 @@ pictures_open(const struct settings *settings, struct store *store,
 	s->store = store;
 	s->checker = checker_open();
 	s->desk = desk_open(DESK_PLACES);
-	s->turns = calloc(settings->grafana_count, sizeof(struct turns *));
-	ok = s->checker != NULL && s->desk != NULL && s->turns != NULL;
+	s->limiters = calloc(settings->grafana_count, sizeof(struct limiter *));
+	ok = s->checker != NULL && s->desk != NULL && s->limiters != NULL;
 	for (i = 0; ok && i < settings->grafana_count; i++) {
-		s->turns[i] = turns_open((int)settings->max_renders);
-		ok = s->turns[i] != NULL;
+		s->limiters[i] = limiter_open((int)settings->max_renders);
+		ok = s->limiters[i] != NULL;
 	}
 	if (ok)
 		return s;
@@ -56,9 +56,9 @@ pictures_close(struct pictures *s)
 
 	if (s == NULL)
 		return;
-	for (i = 0; s->turns != NULL && i < s->settings->grafana_count; i++)
-		turns_close(s->turns[i]);
-	free(s->turns);
+	for (i = 0; s->limiters != NULL && i < s->settings->grafana_count; i++)
+		limiter_close(s->limiters[i]);
+	free(s->limiters);
 	desk_close(s->desk);
 	checker_close(s->checker);
 	free(s);
@@ -70,7 +70,7 @@ pictures_stop(struct pictures *s)
 	size_t i;
 
 	for (i = 0; i < s->settings->grafana_count; i++)
-		turns_stop(s->turns[i]);
+		limiter_stop(s->limiters[i]);
 }
 
 bool
@@ -116,20 +116,19 @@ keep(struct pictures *s, struct picture *p, const char *name,
 		metrics_saved(s->metrics, clean->len);
 }
 
-/* No turn: what that means for who waited. */
+/* No permit: what that means for the request. */
 static enum outcome
-refuse_turn(struct picture *p, enum turn turn, struct turns *turns, bool again)
+refuse_permit(struct picture *p, enum permit permit, bool again)
 {
-	p->retry_seconds = turns_estimate_seconds(turns);
-	switch (turn) {
-	case TURN_STOPPED:
+	switch (permit) {
+	case PERMIT_STOPPED:
 		return problem_set_default(&p->problem, OUTCOME_STOPPING);
-	case TURN_GONE:
+	case PERMIT_CANCELLED:
 		return problem_set(&p->problem, OUTCOME_SLOW,
 		    "The caller went away before its turn to render came.");
 	default:
-		return problem_set(&p->problem,
-		    again ? OUTCOME_GRAFANA_BUSY : OUTCOME_BUSY, NULL);
+		return problem_set_default(
+		    &p->problem, again ? OUTCOME_GRAFANA_BUSY : OUTCOME_BUSY);
 	}
 }
 
@@ -145,14 +144,11 @@ take_place(void *place)
 	desk_take(place);
 }
 
-/*
- * Ask Grafana, in a turn that is given back whatever happens.  A busy answer
- * holds everybody's next turn back; how long is in *hold_ms.
- */
+/* Ask Grafana, with a permit that is given back whatever happens. */
 static enum outcome
 render_once(struct pictures *s, struct picture *p, struct delivery *d,
-    const struct picture_order *order, const struct turn_request *turn,
-    struct turns *turns, struct http *http)
+    const struct picture_order *order, struct permit_request *permit,
+    struct limiter *limiter, struct http *http)
 {
 	struct render r = {
 		.panel = order->panel,
@@ -165,7 +161,7 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 		.arrives_arg = &d->place,
 	};
 	int64_t start = now_ms();
-	enum turn_went went = WENT_BADLY;
+	enum permit_end end = PERMIT_OTHER;
 	enum outcome o;
 
 	metrics_render_begins(s->metrics);
@@ -175,20 +171,22 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 	if (o != OUTCOME_OK)
 		metrics_rendered(s->metrics, o, p->render_ms);
 	if (o == OUTCOME_GRAFANA_BUSY)
-		went = WENT_BUSY;
+		end = PERMIT_BUSY;
 	else if (o == OUTCOME_OK)
-		went = WENT_WELL;
-	turns_give(
-	    turns, turn, went, p->render_ms, d->answer.retry_after * 1000);
+		end = PERMIT_WELL;
+	limiter_give(
+	    limiter, permit, end, p->render_ms, d->answer.retry_after * 1000);
 	return o;
 }
 
 /* When, in seconds.  What Grafana said is for who asked: others it may serve.
  */
 static long
-come_again(struct turns *turns, const struct http_answer *busy)
+come_again(struct limiter *limiter, uint64_t credential,
+    const struct http_answer *busy)
 {
-	long estimate = turns_estimate_seconds(turns), said = busy->retry_after;
+	long estimate = limiter_estimate_seconds(limiter, credential);
+	long said = busy->retry_after;
 
 	if (said > RETRY_MAX_SECONDS)
 		said = RETRY_MAX_SECONDS;
@@ -196,40 +194,44 @@ come_again(struct turns *turns, const struct http_answer *busy)
 }
 
 /*
- * Wait for a turn and render; when Grafana is busy, hold back and try again as
+ * Wait for a permit and render; when Grafana is busy, back off and try again as
  * long as the caller has time.
  */
 static enum outcome
 render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
     const struct picture_order *order, struct http *http)
 {
-	struct turns *turns =
-	    s->turns[order->panel->origin - s->settings->grafana];
-	struct turn_request request = {
+	struct limiter *limiter =
+	    s->limiters[order->panel->origin - s->settings->grafana];
+	struct permit_request request = {
 		.credential = order->credential,
 		.since_ms = order->caller->start_ms,
 		.until_ms =
 		    order->caller->start_ms + s->settings->wait_seconds * 1000,
-		.gone = order->cancelled,
+		.cancelled = order->cancelled,
 		.arg = order->arg,
 	};
 	bool again = order->again;
 	int64_t left_ms;
-	enum turn turn;
+	enum permit permit;
 	enum outcome o;
 
 	if (again || request.until_ms > order->caller->deadline_ms)
 		request.until_ms = order->caller->deadline_ms;
 	for (;;) {
-		turn = turns_take(turns, &request);
-		if (turn != TURN_TAKEN)
-			return refuse_turn(p, turn, turns, again);
-		o = render_once(s, p, d, order, &request, turns, http);
+		permit = limiter_take(limiter, &request);
+		if (permit != PERMIT_TAKEN) {
+			p->retry_seconds = limiter_estimate_seconds(
+			    limiter, order->credential);
+			return refuse_permit(p, permit, again);
+		}
+		o = render_once(s, p, d, order, &request, limiter, http);
 		if (o != OUTCOME_GRAFANA_BUSY)
 			return o;
-		p->retry_seconds = come_again(turns, &d->answer);
+		p->retry_seconds =
+		    come_again(limiter, order->credential, &d->answer);
 		left_ms = caller_left_ms(order->caller);
-		if (turns_held_ms(turns) >= left_ms ||
+		if (limiter_backoff_ms(limiter, order->credential) >= left_ms ||
 		    d->answer.retry_after * 1000 >= left_ms)
 			return o;
 		again = true;
