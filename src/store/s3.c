@@ -129,6 +129,8 @@ take_key(struct bucket *b, const struct settings *s, FILE *complaints)
 	const char *token = variable("AWS_SESSION_TOKEN");
 
 	if (file != NULL) {
+		/* the session is the environment's key's, not this one's */
+		token = NULL;
 		b->id = strdup(s->s3_access_key_id);
 		b->secret = read_secret(file, complaints);
 		if (b->secret == NULL)
@@ -341,8 +343,8 @@ static const struct meaning meanings[] = {
 	{ "AccessDenied", 0, FAILED, no_right },
 	{ "AllAccessDisabled", 0, FAILED, no_right },
 	{ "AccountProblem", 0, FAILED, no_right },
-	{ "QuotaExceeded", 0, FULL, is_full },        /* Ceph */
 	{ "InsufficientCapacity", 0, FULL, is_full }, /* Ceph */
+	{ "XMinioStorageFull", 0, FULL, is_full },    /* MinIO */
 	{ "AccessControlListNotSupported", 0, FAILED, no_acl },
 	{ "AuthorizationHeaderMalformed", 0, FAILED, other_region },
 	{ "IllegalLocationConstraintException", 0, FAILED, other_region },
@@ -386,6 +388,60 @@ code_is(const struct buf *xml, const char *code)
 	       strncmp(at + 6 + len, "</Code>", 7) == 0;
 }
 
+/* The text of an XML element, cut to the room. */
+static void
+copy_element(char *to, size_t room, const struct buf *xml, const char *tag)
+{
+	const char *at = strstr(buf_str(xml), tag);
+	size_t len;
+
+	*to = '\0';
+	if (at == NULL)
+		return;
+	at += strlen(tag);
+	len = strcspn(at, "<");
+	snprintf(to, room, "%.*s", (int)(len < room ? len : room - 1), at);
+}
+
+/*
+ * Stores have many words for a quota that is used up, and statuses from 400 to
+ * 507: "QuotaExceeded" (Ceph), "XMinioAdminBucketQuotaExceeded" (MinIO),
+ * "ObjectQuotaExceeded" (NooBaa), "storage_cap_exceeded" (Backblaze B2).  Some
+ * say it only in the message: "AccessDenied" and "storage cap exceeded" (B2) or
+ * "Bucket size quota is reached" (Garage), "InternalError" and "no space left
+ * on device" (MinIO).
+ */
+static bool
+names_a_quota(const char *text)
+{
+	if (strcasestr(text, "no space left on device") != NULL ||
+	    strcasestr(text, "cap exceeded") != NULL ||
+	    strcasestr(text, "cap_exceeded") != NULL)
+		return true;
+	return strcasestr(text, "quota") != NULL &&
+	       (strcasestr(text, "exceed") != NULL ||
+		   strcasestr(text, "reached") != NULL);
+}
+
+static bool
+is_over_quota(const struct http_answer *a, struct problem *p)
+{
+	char code[128], message[512];
+
+	/* these may be over a number of requests, which passes */
+	if (a->status == 429 || a->status == 503)
+		return false;
+	copy_element(code, sizeof(code), &a->body, "<Code>");
+	copy_element(message, sizeof(message), &a->body, "<Message>");
+	/* a right that is named after a quota is none */
+	if (strcasestr(message, "not authorized") != NULL)
+		*message = '\0';
+	if (!names_a_quota(code) && !names_a_quota(message))
+		return false;
+	problem_set_detail(p, code);
+	return true;
+}
+
 enum outcome
 bucket_judge(const struct http_answer *a, bool *again, struct problem *p)
 {
@@ -394,6 +450,8 @@ bucket_judge(const struct http_answer *a, bool *again, struct problem *p)
 	*again = false;
 	if (a->status >= 200 && a->status < 300)
 		return OUTCOME_OK;
+	if (is_over_quota(a, p))
+		return problem_set(p, OUTCOME_STORE_FULL, "%s", is_full);
 	while ((m->code != NULL && !code_is(&a->body, m->code)) ||
 	       (m->status != 0 && m->status != a->status))
 		m++;

@@ -160,13 +160,25 @@ def test_a_panel_becomes_an_object_with_its_type_and_its_day(start, post, store)
 
 
 def test_the_acl_and_the_session_token_are_sent_when_they_are_set(
-        service, post, start):
+        service, post):
     with objectstore.ObjectStore(tokens={ID: "FwoGZXIvYXdz/long+token=="}) as s:
-        start(s3_acl="public-read", s3_endpoint=s.url,
-              environment={"AWS_SESSION_TOKEN": "FwoGZXIvYXdz/long+token=="})
+        service.start(store="s3://%s/grafana" % BUCKET, s3_endpoint=s.url,
+                      s3_acl="public-read",
+                      environment={"AWS_ACCESS_KEY_ID": ID,
+                                   "AWS_SECRET_ACCESS_KEY": SECRET,
+                                   "AWS_SESSION_TOKEN": "FwoGZXIvYXdz/long+token=="})
         reply = post()
         assert reply.status == 200 and s.trouble == []
         assert s.objects[key_of(reply)].headers["x-amz-acl"] == "public-read"
+
+
+def test_the_environments_session_is_not_the_settings_keys(start, post, store):
+    start(environment={"AWS_ACCESS_KEY_ID": "AKIAOTHEROTHEROTHER0",
+                       "AWS_SECRET_ACCESS_KEY": "another",
+                       "AWS_SESSION_TOKEN": "FwoGZXIvYXdz/of/another=="})
+    assert is_kept(store, post())
+    assert "x-amz-security-token" not in {
+        n.lower() for n in store.requests[0].headers}
 
 
 def test_what_is_sent_to_grafana_and_to_the_bucket_stays_apart(
@@ -356,6 +368,9 @@ FAILURES = [
     (403, "AccessDenied", "store-failed", "s3:PutObject"),
     (403, "QuotaExceeded", "store-full", "quota"),
     (507, "InsufficientStorage", "store-full", "room"),
+    (507, "XMinioStorageFull", "store-full", "room"),
+    (400, "XMinioAdminBucketQuotaExceeded", "store-full", "quota"),
+    (409, "ObjectQuotaExceeded", "store-full", "quota"),
     (400, "AccessControlListNotSupported", "store-failed", "s3_acl"),
     (400, "AuthorizationHeaderMalformed", "store-failed", "s3_region"),
     (301, "PermanentRedirect", "store-failed", "s3_region"),

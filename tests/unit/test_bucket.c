@@ -100,6 +100,21 @@ means(int status, const char *code, enum outcome outcome, bool again,
 	       strcmp(p.detail, code) == 0;
 }
 
+/* Does that code mean the outcome with this message? */
+static bool
+says(int status, const char *code, const char *message, enum outcome outcome)
+{
+	struct problem p;
+	char xml[512];
+	bool again;
+
+	snprintf(xml, sizeof(xml),
+	    "<Error><Code>%s</Code><Message>%s</Message></Error>", code,
+	    message);
+	return judge(status, xml, &again, &p) == outcome &&
+	       (strcmp(p.detail, code) == 0 || outcome == OUTCOME_STORE_FAILED);
+}
+
 static void
 addresses(void)
 {
@@ -162,10 +177,59 @@ refusals(void)
 		setenv("AWS_SESSION_TOKEN", "a b", 1);
 		check(
 		    refused("session token", "STORE=s3://images S3_REGION=x"));
+		/* another key's: not even looked at */
+		check(refused("No such file",
+		    "STORE=s3://images S3_REGION=x S3_ACCESS_KEY_ID=AKIA "
+		    "S3_SECRET_ACCESS_KEY_FILE=/nosuch/file"));
 		unsetenv("AWS_SESSION_TOKEN");
 		setenv("AWS_SECRET_ACCESS_KEY", "", 1);
 		check(refused(
 		    "AWS_SECRET_ACCESS_KEY", "STORE=s3://images S3_REGION=x"));
+	}
+}
+
+static void
+quotas(void)
+{
+	struct problem p;
+	bool again;
+
+	test ("a quota has many words, a full disk too, and all are full") {
+		check(means(400, "XMinioAdminBucketQuotaExceeded",
+		    OUTCOME_STORE_FULL, false, "quota"));
+		check(means(409, "ObjectQuotaExceeded", OUTCOME_STORE_FULL,
+		    false, "quota"));
+		check(means(507, "XMinioStorageFull", OUTCOME_STORE_FULL, false,
+		    "room"));
+		check(means(403, "storage_cap_exceeded", OUTCOME_STORE_FULL,
+		    false, "quota"));
+		check(says(403, "AccessDenied",
+		    "Cannot upload files, storage cap exceeded. See the Caps "
+		    "page.",
+		    OUTCOME_STORE_FULL));
+		check(says(403, "AccessDenied",
+		    "Forbidden: Bucket size quota is reached, maximum total "
+		    "size of objects for this bucket: 1000",
+		    OUTCOME_STORE_FULL));
+		check(says(500, "InternalError",
+		    "cause(write /data: no space left on device)",
+		    OUTCOME_STORE_FULL));
+	}
+	test ("a right that is named after a quota is a right") {
+		check(says(403, "AccessDenied",
+		    "User quota-exceeded-bot is not authorized to perform "
+		    "s3:PutObject",
+		    OUTCOME_STORE_FAILED));
+		check(says(403, "AccessDenied", "quota", OUTCOME_STORE_FAILED));
+		check(says(403, "AccessDenied", "", OUTCOME_STORE_FAILED));
+	}
+	test ("so many requests that it takes no more pass") {
+		check(judge(503, "<Code>RequestQuotaExceeded</Code>", &again,
+			  &p) == OUTCOME_STORE_FAILED);
+		check(again);
+		check(judge(429, "<Code>QuotaExceeded</Code>", &again, &p) ==
+		      OUTCOME_STORE_FAILED);
+		check(again);
 	}
 }
 
@@ -217,6 +281,7 @@ main(void)
 	setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG", 1);
 	addresses();
 	refusals();
+	quotas();
 	answers();
 	return tap_done();
 }
