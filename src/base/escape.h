@@ -3,6 +3,7 @@
 #define ESCAPE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Text from outside, made fit for a line that people or programs read.
@@ -15,5 +16,19 @@
  * NUL; "room" is at least 1.
  */
 size_t escape_printable(char *to, size_t room, const char *bytes, size_t len);
+
+/*
+ * One line of UTF-8 that people read: controls, characters that turn the
+ * direction of writing round or cannot be seen, and bytes that are no UTF-8
+ * become "?", double quotes single ones.  What does not fit is cut between two
+ * characters, and ends in "...".  "room" is at least 4.
+ */
+void escape_for_people(char *to, size_t room, const char *bytes, size_t len);
+
+/*
+ * The character that a text begins with (RFC 3629): its bytes, and its number
+ * in *c; 0: it is no UTF-8.
+ */
+size_t utf8_read(const char *bytes, size_t len, uint32_t *c);
 
 #endif

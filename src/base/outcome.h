@@ -71,9 +71,9 @@ enum outcome {
  * Why something failed: for the caller and the log.
  *
  * A value, copied with the result that it belongs to; nobody has to free it.
- * Both texts are one line of printable ASCII.
+ * Both texts are one line of printable characters.
  */
-#define PROBLEM_WHY_ROOM    512
+#define PROBLEM_WHY_ROOM    1024
 #define PROBLEM_DETAIL_ROOM 256
 
 struct problem {
