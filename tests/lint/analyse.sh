@@ -9,6 +9,7 @@
 #        in cgi, getenv() and the like before there are threads
 cd "$(dirname "$0")/../.." || exit 99
 
+mkdir -p build/lint
 flags="-std=c11 -D_GNU_SOURCE -Isrc -Icgi"
 checks='-*,bugprone-*,cert-*,concurrency-*'
 checks="$checks,-bugprone-easily-swappable-parameters"
@@ -33,7 +34,7 @@ each() {
   sources=$1
   shift
   for source in $sources; do echo "$source"; done |
-    xargs -P "$(nproc)" -I '{}' "$@" 2>&1 |
+    xargs -P "$(nproc)" -I '{}' tests/lint/cached '{}' "$@" 2>&1 |
     grep -E '(warning|error):'
 }
 
@@ -49,7 +50,7 @@ says "clang-tidy has nothing to say about src" \
 says "clang-tidy has nothing to say about cgi" "$(each 'cgi/*.c cgi/*/*.c' clang-tidy --quiet \
   --checks="$checks,-concurrency-mt-unsafe" '{}' -- $flags)"
 
-says "cppcheck has nothing to say" "$(cppcheck --quiet --std=c11 -j "$(nproc)" \
+says "cppcheck has nothing to say" "$(cppcheck --quiet --std=c11 -j "$(nproc)" --cppcheck-build-dir=build/lint \
   --enable=warning,performance,portability --inline-suppr -Isrc -Icgi \
   --suppress=missingIncludeSystem --template=gcc src cgi 2>&1)"
 
