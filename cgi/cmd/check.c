@@ -62,15 +62,15 @@ ask(const struct settings *s, const struct origin *origin, struct http *http)
 		.authorization = "Bearer glsa_grafana-images-check-made-up",
 		.left_ms = PATIENCE_SECONDS * 1000 };
 	struct problem p = { 0 };
-	struct http_answer answer;
+	struct http_response answer;
 	enum outcome o = OUTCOME_INTERNAL;
 
 	buf_init(&panel.target, 256);
-	http_answer_init(&answer, (size_t)s->max_image_bytes);
+	http_response_init(&answer, (size_t)s->max_image_bytes);
 	if (buf_puts(&panel.target, "/render/d-solo/grafana-images-check"
 				    "?panelId=1&width=1000&height=500"))
 		o = render_panel(&answer, &r, http, s, &p);
-	if (p.upstream == 200)
+	if (answer.status == 200 && (answer.cut || *answer.words == '\0'))
 		fprintf(stderr,
 		    "grafana-images: warning: %s accepts a made-up token: "
 		    "anonymous access is on, and whoever may use this service "
@@ -83,7 +83,7 @@ ask(const struct settings *s, const struct origin *origin, struct http *http)
 		    *p.why == '\0' ? outcome_advice(o) : p.why,
 		    *p.detail == '\0' ? "" : " ",
 		    *p.detail == '\0' ? "" : p.detail);
-	http_answer_free(&answer);
+	http_response_free(&answer);
 	panel_free(&panel);
 }
 

@@ -252,22 +252,27 @@ make_question(struct buf *json, const char *image_url)
 	return ok;
 }
 
-/* No whole answer: why. */
+/* No whole answer: why.  There is no log that would have the rest. */
 static int
-judge_silence(enum outcome o, const struct problem *p, struct buf *why)
+explain_end(enum http_end end, const struct http_response *r, struct buf *why)
 {
-	if (o == OUTCOME_SLOW)
+	static const struct http_peer service = { "The service", "--service",
+		"--ca-file", "" };
+	struct problem p = { 0 };
+
+	if (end == HTTP_SLOW)
 		buf_puts(why, "The service did not answer in time. Try again, "
 			      "or give it longer with --timeout.");
-	else if (o == OUTCOME_TOO_BIG)
+	else if (end == HTTP_TOO_BIG)
 		buf_puts(why, "The service's answer is over 65,536 bytes long. "
 			      "See whether --service is the address of "
 			      "grafana-images.");
-	else
-		buf_printf(why,
-		    "The service could not be asked: %s. See whether "
-		    "--service is right, and whether it runs.",
-		    *p->detail == '\0' ? "there is no memory" : p->detail);
+	else {
+		http_problem(&p, OUTCOME_UPSTREAM, end, r, &service);
+		buf_puts(why, p.why);
+		if (*p.detail != '\0')
+			buf_printf(why, " (%s)", p.detail);
+	}
 	return EX_UNAVAILABLE;
 }
 
@@ -275,29 +280,34 @@ static int
 ask(struct http *http, const struct client *c, const struct buf *json,
     struct buf *address, struct buf *why)
 {
-	struct http_question q = {
+	const struct http_header headers[] = {
+		{ "Accept", "application/json" },
+		{ "Content-Type", "application/json" },
+		{ "Authorization", c->authorization },
+		{ NULL, NULL },
+	};
+	const struct http_request request = {
 		.origin = &c->service,
+		.method = "POST",
 		.target = *c->service.via.path == '\0' ? CLIENT_PATH : "",
-		.authorization = c->authorization,
-		.json = json,
-		.max_bytes = CLIENT_ANSWER_MAX,
+		.headers = headers,
+		.body = json,
 		.max_ms = c->deadline_ms - now_ms(),
 	};
-	struct http_answer answer;
-	struct problem p = { 0 };
-	enum outcome o;
+	struct http_response response;
+	enum http_end end;
 	int code;
 
-	http_answer_init(&answer, CLIENT_ANSWER_MAX);
-	o = http_post(http, &q, &answer, &p);
-	if (o == OUTCOME_OK)
-		code = client_judge(answer.status, buf_str(&answer.body),
-		    answer.body.len, address, why);
-	else if (o == OUTCOME_TOO_BIG && answer.status != 200)
-		code = client_judge(answer.status, "", 0, address, why);
+	http_response_init(&response, CLIENT_ANSWER_MAX);
+	end = http_send(http, &request, &response);
+	if (end == HTTP_WHOLE)
+		code = client_judge(response.status, buf_str(&response.body),
+		    response.body.len, address, why);
+	else if (end == HTTP_TOO_BIG && response.status != 200)
+		code = client_judge(response.status, "", 0, address, why);
 	else
-		code = judge_silence(o, &p, why);
-	http_answer_free(&answer);
+		code = explain_end(end, &response, why);
+	http_response_free(&response);
 	return code;
 }
 

@@ -52,28 +52,29 @@ health_close(struct health *h)
 static const char *
 ask(const struct origin *origin, struct http *http, int64_t max_ms)
 {
-	struct http_question q = {
+	const struct http_header headers[] = {
+		{ "Accept", "application/json" },
+		{ NULL, NULL },
+	};
+	const struct http_request request = {
 		.origin = origin,
+		.method = "GET",
 		.target = "/api/health",
-		.max_bytes = ANSWER_MAX,
+		.headers = headers,
 		.max_ms = max_ms,
 	};
-	struct problem p = { 0 };
-	struct http_answer answer;
+	struct http_response response;
 	const char *word;
+	enum http_end end;
 
-	http_answer_init(&answer, ANSWER_MAX);
-	switch (http_get(http, &q, &answer, &p)) {
-	case OUTCOME_OK:
-		word = answer.status == 200 ? "ok" : "says that it is not well";
-		break;
-	case OUTCOME_SLOW:
-		word = "does not answer in time";
-		break;
-	default:
-		word = "cannot be reached";
-	}
-	http_answer_free(&answer);
+	http_response_init(&response, ANSWER_MAX);
+	end = http_send(http, &request, &response);
+	if (end != HTTP_WHOLE)
+		word = http_end_phrase(end);
+	else
+		word =
+		    response.status == 200 ? "ok" : "says that it is not well";
+	http_response_free(&response);
 	return word;
 }
 

@@ -15,6 +15,9 @@
 /* A picture made this long before the answer is a file, not a render. */
 #define FRESH_SECONDS 3600
 
+const struct http_peer render_peer = { "Grafana", "the setting \"grafana\"",
+	"tls_ca_file", "Ask whoever runs this service to" };
+
 /* Pictures that Grafana ships (public/img) and sends with status 200. */
 static const struct {
 	const char *sha256;
@@ -64,7 +67,7 @@ refuse_picture(struct problem *p, enum outcome means)
 
 /* A digest costs as much as a tenth of checking the picture. */
 static bool
-may_be_known(const struct http_answer *a, const struct settings *settings)
+may_be_known(const struct http_response *a, const struct settings *settings)
 {
 	size_t i;
 
@@ -75,7 +78,7 @@ may_be_known(const struct http_answer *a, const struct settings *settings)
 }
 
 static enum outcome
-judge_picture(const struct http_answer *a, const struct settings *settings,
+judge_picture(const struct http_response *a, const struct settings *settings,
     struct problem *p)
 {
 	unsigned char digest[DIGEST_BYTES];
@@ -105,7 +108,7 @@ judge_picture(const struct http_answer *a, const struct settings *settings,
  * installed.  Both times come from the same clock.
  */
 static bool
-is_stale(const struct http_answer *a)
+is_stale(const struct http_response *a)
 {
 	static const char png[] = "\x89PNG\r\n\x1a\n";
 
@@ -138,8 +141,8 @@ leads_to_login(const struct place *home, const char *location)
 }
 
 static enum outcome
-judge_status(
-    const struct http_answer *a, const struct origin *origin, struct problem *p)
+judge_status(const struct http_response *a, const struct origin *origin,
+    struct problem *p)
 {
 	switch (a->status) {
 	case 200:
@@ -151,6 +154,11 @@ judge_status(
 	case 404:
 		return problem_set_default(p, OUTCOME_NOT_FOUND);
 	case 429:
+		return problem_set_default(p, OUTCOME_GRAFANA_BUSY);
+	case 503:
+		/* without a time it may be for ever */
+		if (a->retry_after < 0)
+			break;
 		return problem_set_default(p, OUTCOME_GRAFANA_BUSY);
 	default:
 		break;
@@ -176,16 +184,56 @@ judge_status(
 	return problem_set_default(p, OUTCOME_UPSTREAM);
 }
 
+/* What it means that no whole answer came. */
+static enum outcome
+classify_end(
+    enum http_end end, const struct http_response *a, struct problem *p)
+{
+	switch (end) {
+	case HTTP_WHOLE:
+		return OUTCOME_OK;
+	case HTTP_SLOW: /* the outcome says it all */
+		return http_problem_set(p, OUTCOME_SLOW, a, "");
+	case HTTP_CANCELLED:
+		return http_problem_set(p, OUTCOME_SLOW, a,
+		    "The caller went away before the answer came.");
+	case HTTP_TOO_BIG:
+		/* of an error's page the status is enough */
+		if (a->status != 200)
+			return OUTCOME_OK;
+		return http_problem_set(p, OUTCOME_TOO_BIG, a,
+		    "The image has more bytes than this service takes. Ask "
+		    "for a smaller width, height or scale.");
+	case HTTP_NO_MEMORY:
+		return http_problem_set(
+		    p, OUTCOME_INTERNAL, a, "There is no memory.");
+	case HTTP_BAD_IP:
+		return http_problem_set(p, OUTCOME_UPSTREAM, a,
+		    "Grafana's name leads to an IP address that no Grafana "
+		    "has. Ask whoever runs this service to look at the name's "
+		    "DNS entry.");
+	default:
+		return http_problem(p,
+		    http_end_is_slow(end) ? OUTCOME_SLOW : OUTCOME_UPSTREAM,
+		    end, a, &render_peer);
+	}
+}
+
 enum outcome
-render_panel(struct http_answer *a, const struct render *r, struct http *http,
+render_panel(struct http_response *a, const struct render *r, struct http *http,
     const struct settings *settings, struct problem *p)
 {
-	struct http_question q = {
+	const struct http_header headers[] = {
+		{ "Accept", "image/png" },
+		{ "Authorization", r->authorization },
+		{ "X-Forwarded-For", r->forwarded_for },
+		{ NULL, NULL },
+	};
+	struct http_request request = {
 		.origin = r->panel->origin,
+		.method = "GET",
 		.target = buf_str(&r->panel->target),
-		.authorization = r->authorization,
-		.forwarded_for = r->forwarded_for,
-		.max_bytes = (size_t)settings->max_image_bytes,
+		.headers = headers,
 		.max_ms = settings->render_seconds * 1000,
 		.cancelled = r->cancelled,
 		.arg = r->arg,
@@ -194,9 +242,10 @@ render_panel(struct http_answer *a, const struct render *r, struct http *http,
 	};
 	enum outcome o;
 
-	if (q.max_ms > r->left_ms)
-		q.max_ms = r->left_ms;
-	o = http_get(http, &q, a, p);
+	if (request.max_ms > r->left_ms)
+		request.max_ms = r->left_ms;
+	o = classify_end(http_send(http, &request, a), a, p);
+	p->upstream = a->status;
 	if (o == OUTCOME_OK)
 		o = judge_status(a, r->panel->origin, p);
 	if (o == OUTCOME_OK)

@@ -19,7 +19,7 @@ struct render {
 	int64_t left_ms;              /* of the caller's time */
 	bool (*cancelled)(void *arg); /* nobody wants it any more; or NULL */
 	void *arg;
-	void (*arrives)(void *arrives_arg); /* http_question's */
+	void (*arrives)(void *arrives_arg); /* http_request's */
 	void *arrives_arg;
 };
 
@@ -28,7 +28,10 @@ struct render {
  * placeholders; whether it is a whole PNG is png_clean()'s to say.  Else what
  * the answer means.  The answer is the caller's, initialised, and freed by it.
  */
-enum outcome render_panel(struct http_answer *, const struct render *,
+enum outcome render_panel(struct http_response *, const struct render *,
     struct http *, const struct settings *, struct problem *);
+
+/* Grafana, for sentences about how a request to it ended. */
+extern const struct http_peer render_peer;
 
 #endif

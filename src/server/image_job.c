@@ -134,7 +134,7 @@ refuse_permit(struct picture *p, enum permit permit, bool again)
 
 /* What comes, and the place at the desk that it takes. */
 struct delivery {
-	struct http_answer answer;
+	struct http_response answer;
 	struct desk_place place;
 };
 
@@ -183,7 +183,7 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
  */
 static long
 come_again(struct limiter *limiter, uint64_t credential,
-    const struct http_answer *busy)
+    const struct http_response *busy)
 {
 	long estimate = limiter_estimate_seconds(limiter, credential);
 	long said = busy->retry_after;
@@ -236,7 +236,7 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 			return o;
 		again = true;
 		request.until_ms = order->caller->deadline_ms;
-		http_answer_reset(&d->answer);
+		http_response_reset(&d->answer);
 		desk_leave(&d->place);
 	}
 }
@@ -253,7 +253,7 @@ pictures_make(struct pictures *s, struct picture *p,
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = REPLY_RETRY_SECONDS;
-	http_answer_init(&d.answer, (size_t)s->settings->max_image_bytes);
+	http_response_init(&d.answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &d, order, http);
 	if (p->outcome == OUTCOME_OK) {
 		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len,
@@ -263,7 +263,7 @@ pictures_make(struct pictures *s, struct picture *p,
 		    p->render_ms);
 	}
 	/* before the disk is waited for: many may be doing that */
-	http_answer_free(&d.answer);
+	http_response_free(&d.answer);
 	keep(s, p, NULL, &clean, http, order->caller);
 	buf_free(&clean);
 	desk_leave(&d.place);

@@ -42,9 +42,8 @@ struct bucket {
 	char *region;
 	char *id;
 	char *secret;
-	char *host_line;  /* "Host: …" */
-	char *token_line; /* "x-amz-security-token: …", or NULL */
-	char *acl_line;   /* "x-amz-acl: …", or NULL */
+	char *token; /* of the session, or NULL */
+	char *acl;   /* or NULL */
 	/* when an image could last not be kept, and that it was for lack of
 	 * room; 0 since one was */
 	atomic_int_least64_t failed_ms;
@@ -147,9 +146,9 @@ take_key(struct bucket *b, const struct settings *s, FILE *complaints)
 		    s->store);
 		return false;
 	}
+	b->token = token == NULL ? NULL : strdup(token);
 	if (b->id == NULL || b->secret == NULL ||
-	    (token != NULL && asprintf(&b->token_line,
-				  "x-amz-security-token: %s", token) < 0))
+	    (token != NULL && b->token == NULL))
 		return false;
 	if (is_plain(b->id) && is_plain(b->secret) &&
 	    (token == NULL || is_plain(token)))
@@ -236,11 +235,10 @@ bucket_open(const struct settings *s, FILE *complaints)
 		return NULL;
 	atomic_init(&b->seen, "ok");
 	b->region = strdup(s->s3_region);
+	b->acl = s->s3_acl == NULL ? NULL : strdup(s->s3_acl);
 	if (b->region == NULL || !locate(b, s, complaints) ||
 	    !take_key(b, s, complaints) ||
-	    asprintf(&b->host_line, "Host: %s", b->origin.base.authority) < 0 ||
-	    (s->s3_acl != NULL &&
-		asprintf(&b->acl_line, "x-amz-acl: %s", s->s3_acl) < 0)) {
+	    (s->s3_acl != NULL && b->acl == NULL)) {
 		bucket_close(b);
 		return NULL;
 	}
@@ -256,11 +254,10 @@ bucket_close(struct bucket *b)
 	free(b->itself);
 	free(b->root);
 	free(b->region);
-	free(b->host_line);
-	free(b->acl_line);
+	free(b->acl);
 	forget(b->id);
 	forget(b->secret);
-	forget(b->token_line);
+	forget(b->token);
 	free(b);
 }
 
@@ -424,7 +421,7 @@ names_a_quota(const char *text)
 }
 
 static bool
-is_over_quota(const struct http_answer *a, struct problem *p)
+is_over_quota(const struct http_response *a, struct problem *p)
 {
 	char code[128], message[512];
 
@@ -443,7 +440,7 @@ is_over_quota(const struct http_answer *a, struct problem *p)
 }
 
 enum outcome
-bucket_judge(const struct http_answer *a, bool *again, struct problem *p)
+bucket_judge(const struct http_response *a, bool *again, struct problem *p)
 {
 	const struct meaning *m = meanings;
 
@@ -460,43 +457,41 @@ bucket_judge(const struct http_answer *a, bool *again, struct problem *p)
 	return problem_set(p, m->outcome, "%s", m->why);
 }
 
+static const struct http_peer store_peer = { "The object store", "s3_endpoint",
+	"tls_ca_file", "Ask whoever runs this service to" };
+
 /* What it means that no whole answer came. */
 static enum outcome
-judge_end(enum http_end end, int64_t until_ms, bool *again, struct problem *p)
+judge_end(enum http_end end, const struct http_response *a, int64_t until_ms,
+    bool *again, struct problem *p)
 {
-	static const char *const why[HTTP_END_COUNT] = {
-		[HTTP_SLOW] =
-		    "The object store does not answer. Ask whoever runs this "
-		    "service whether the store and its storage are well.",
-		[HTTP_TOO_BIG] = not_a_store,
-		[HTTP_NO_MEMORY] = "There is no memory.",
-		[HTTP_BAD_ADDRESS] =
-		    "The object store's name leads to an address that no "
-		    "store has. Ask whoever runs this service to look at its "
-		    "DNS entry.",
-		[HTTP_FLOODED] = not_a_store,
-		[HTTP_NO_NAME] =
-		    "The object store's name cannot be looked up. Ask whoever "
-		    "runs this service to look at s3_endpoint and its DNS.",
-		[HTTP_NO_CONNECTION] =
-		    "The object store cannot be reached. Ask whoever runs "
-		    "this service whether it runs, and to look at s3_endpoint.",
-		[HTTP_BAD_TLS] =
-		    "The object store's certificate or TLS is not as it should "
-		    "be. Ask whoever runs this service to look at tls_ca_file "
-		    "and s3_style.",
-		[HTTP_BROKEN] = "The connection to the object store broke. Ask "
-				"whoever runs this service to look at its log.",
-		[HTTP_FAILED] = has_failed,
-	};
+	enum outcome o = OUTCOME_STORE_FAILED;
 
-	*again = end == HTTP_BROKEN || end == HTTP_NO_CONNECTION;
-	if (end == HTTP_NO_MEMORY)
-		return problem_set(p, OUTCOME_INTERNAL, "%s", why[end]);
+	*again = end == HTTP_BROKEN || end == HTTP_NO_ANSWER ||
+		 end == HTTP_REFUSED || end == HTTP_NO_ROUTE ||
+		 end == HTTP_NO_CONNECTION;
 	/* libcurl may be a few milliseconds early */
-	if (end == HTTP_SLOW && now_ms() + 100 >= until_ms)
-		return problem_set(p, OUTCOME_SLOW, "%s", why[end]);
-	return problem_set(p, OUTCOME_STORE_FAILED, "%s", why[end]);
+	if (http_end_is_slow(end) && now_ms() + 100 >= until_ms)
+		o = OUTCOME_SLOW;
+	switch (end) {
+	case HTTP_NO_MEMORY:
+		return http_problem_set(
+		    p, OUTCOME_INTERNAL, a, "There is no memory.");
+	case HTTP_SLOW:
+		return http_problem_set(p, o, a,
+		    "The object store does not answer. Ask whoever runs this "
+		    "service whether the store and its storage are well.");
+	case HTTP_BAD_IP:
+		return http_problem_set(p, o, a,
+		    "The object store's name leads to an IP address that no "
+		    "store has. Ask whoever runs this service to look at the "
+		    "name's DNS entry.");
+	case HTTP_TOO_BIG:
+	case HTTP_LONG_HEADERS:
+		return http_problem_set(p, o, a, not_a_store);
+	default:
+		return http_problem(p, o, end, a, &store_peer);
+	}
 }
 
 /*
@@ -529,97 +524,90 @@ make_operation(struct bucket *b, const char *method, const char *key,
 /* Its request, made anew for each try: the time is in it. */
 struct signed_request {
 	struct buf target;
-	struct buf date_line;
-	struct buf digest_line;
-	struct buf authorization_line;
-	const char *headers[10]; /* then NULL */
+	char date[SIGN_DATE_ROOM];
+	char digest[DIGEST_HEX_ROOM];
+	struct buf authorization;
+	struct http_header headers[10]; /* Host, the others, one without name */
+	size_t count;
 };
 
 static void
-signed_request_init(struct signed_request *l)
+signed_request_init(struct signed_request *r)
 {
-	memset(l, 0, sizeof(*l));
-	buf_init(&l->target, SIZE_MAX / 2);
-	buf_init(&l->date_line, SIZE_MAX / 2);
-	buf_init(&l->digest_line, SIZE_MAX / 2);
-	buf_init(&l->authorization_line, SIZE_MAX / 2);
+	memset(r, 0, sizeof(*r));
+	buf_init(&r->target, SIZE_MAX / 2);
+	buf_init(&r->authorization, SIZE_MAX / 2);
 }
 
 static void
-signed_request_free(struct signed_request *l)
+signed_request_free(struct signed_request *r)
 {
-	buf_free(&l->target);
-	buf_free(&l->date_line);
-	buf_free(&l->digest_line);
-	buf_free(&l->authorization_line);
+	buf_free(&r->target);
+	buf_free(&r->authorization);
 }
 
-/* What is to be signed: all but the signature.  How many. */
-static size_t
-list_headers(struct signed_request *l, const struct operation *e)
+static void
+add_header(struct signed_request *r, const char *name, const char *value)
+{
+	if (value != NULL)
+		r->headers[r->count++] = (struct http_header){ name, value };
+}
+
+/* What is to be signed: all but the signature. */
+static void
+add_headers(struct signed_request *r, const struct operation *e)
 {
 	const struct bucket *b = e->bucket;
-	size_t n = 0;
 
-	l->headers[n++] = b->host_line;
-	l->headers[n++] = l->date_line.bytes;
-	l->headers[n++] = l->digest_line.bytes;
-	if (b->token_line != NULL)
-		l->headers[n++] = b->token_line;
-	if (e->body != NULL) {
-		l->headers[n++] = "Content-Type: image/png";
-		l->headers[n++] =
-		    "Cache-Control: public, max-age=86400, immutable";
-		if (e->only_new)
-			l->headers[n++] = "If-None-Match: *";
-		if (b->acl_line != NULL)
-			l->headers[n++] = b->acl_line;
-	}
-	return n;
+	add_header(r, "Host", b->origin.base.authority);
+	add_header(r, "x-amz-date", r->date);
+	add_header(r, "x-amz-content-sha256", r->digest);
+	add_header(r, "x-amz-security-token", b->token);
+	if (e->body == NULL)
+		return;
+	add_header(r, "Content-Type", "image/png");
+	add_header(r, "Cache-Control", "public, max-age=86400, immutable");
+	add_header(r, "If-None-Match", e->only_new ? "*" : NULL);
+	add_header(r, "x-amz-acl", b->acl);
 }
 
 static bool
-signed_request_write(struct signed_request *l, const struct operation *e)
+signed_request_write(struct signed_request *r, const struct operation *e)
 {
 	const struct bucket *b = e->bucket;
 	const struct sign_key key = { b->region, b->id, b->secret };
 	const struct buf *body = e->body;
 	unsigned char bytes[DIGEST_BYTES];
-	char date[SIGN_DATE_ROOM], digest[DIGEST_HEX_ROOM];
-	struct sign_request r = { .method = e->method,
-		.headers = l->headers,
-		.date = date,
-		.digest = digest };
-	size_t n;
+	struct sign_request sign = { .method = e->method,
+		.headers = r->headers,
+		.date = r->date,
+		.digest = r->digest };
 
 	if (!digest_make(bytes, body == NULL ? NULL : body->bytes,
 		body == NULL ? 0 : body->len))
 		return false;
-	digest_hex(digest, bytes);
-	sign_date(date, time(NULL));
+	digest_hex(r->digest, bytes);
+	sign_date(r->date, time(NULL));
 	if (!(e->key == NULL
-		    ? buf_puts(&l->target, b->itself)
-		    : buf_printf(&l->target, "%s/%s", b->root, e->key)) ||
-	    !buf_printf(&l->date_line, "x-amz-date: %s", date) ||
-	    !buf_printf(&l->digest_line, "x-amz-content-sha256: %s", digest))
+		    ? buf_puts(&r->target, b->itself)
+		    : buf_printf(&r->target, "%s/%s", b->root, e->key)))
 		return false;
-	n = list_headers(l, e);
-	r.target = l->target.bytes;
-	if (!buf_puts(&l->authorization_line, "Authorization: ") ||
-	    !sign_make(&l->authorization_line, &r, &key))
+	add_headers(r, e);
+	sign.target = r->target.bytes;
+	if (!sign_make(&r->authorization, &sign, &key))
 		return false;
-	l->headers[n] = l->authorization_line.bytes;
+	add_header(r, "Authorization", r->authorization.bytes);
 	return true;
 }
 
 static enum outcome
-send_once(const struct operation *e, struct http_answer *a, bool *again,
+send_once(const struct operation *e, struct http_response *a, bool *again,
     struct problem *p)
 {
 	struct signed_request request;
-	struct http_order order = { .origin = &e->bucket->origin,
+	struct http_request order = { .origin = &e->bucket->origin,
 		.method = e->method,
-		.headers = request.headers,
+		.headers = request.headers + 1, /* Host is sent anyway */
 		.body = e->body,
 		.max_ms = PUT_MS };
 	enum http_end end = HTTP_NO_MEMORY;
@@ -634,13 +622,13 @@ send_once(const struct operation *e, struct http_answer *a, bool *again,
 			    (int64_t)(e->body->len / PUT_BYTES_A_MS);
 		if (order.max_ms > left_ms)
 			order.max_ms = left_ms;
-		end = http_send(e->http, &order, a, p);
+		end = http_send(e->http, &order, a);
 	}
 	signed_request_free(&request);
 	/* of a refusal that is a long page the status is enough */
 	if (end == HTTP_WHOLE || (end == HTTP_TOO_BIG && a->status >= 300))
 		return bucket_judge(a, again, p);
-	return judge_end(end, e->until_ms, again, p);
+	return judge_end(end, a, e->until_ms, again, p);
 }
 
 /* Wait a little before the second try; false: there is no time for it. */
@@ -664,7 +652,7 @@ pause_before_again(int64_t until_ms)
  * is the caller's to free.
  */
 static enum outcome
-send_order(const struct operation *e, size_t max_bytes, struct http_answer *a,
+send_order(const struct operation *e, size_t max_bytes, struct http_response *a,
     struct problem *p)
 {
 	enum outcome o;
@@ -672,11 +660,11 @@ send_order(const struct operation *e, size_t max_bytes, struct http_answer *a,
 	int try;
 
 	for (try = 1;; try++) {
-		http_answer_init(a, max_bytes);
+		http_response_init(a, max_bytes);
 		o = send_once(e, a, &again, p);
 		if (!again || try == TRIES || !pause_before_again(e->until_ms))
 			return o;
-		http_answer_free(a);
+		http_response_free(a);
 	}
 }
 
@@ -696,15 +684,15 @@ head(struct bucket *b, const char *key, struct http *http, int64_t left_ms,
 {
 	const struct operation e =
 	    make_operation(b, "HEAD", key, http, left_ms);
-	struct http_answer answer;
+	struct http_response answer;
 	struct problem p;
 	enum outcome o;
 	bool again;
 
-	http_answer_init(&answer, ANSWER_MAX);
+	http_response_init(&answer, ANSWER_MAX);
 	o = send_once(&e, &answer, &again, &p);
 	*status = answer.status;
-	http_answer_free(&answer);
+	http_response_free(&answer);
 	return o;
 }
 
@@ -739,7 +727,7 @@ bucket_health(struct bucket *b, struct http *http)
 static enum outcome
 send_image(const struct operation *e, int *status, struct problem *p)
 {
-	struct http_answer answer;
+	struct http_response answer;
 	enum outcome o = send_order(e, ANSWER_MAX, &answer, p);
 
 	*status = answer.status;
@@ -748,7 +736,7 @@ send_image(const struct operation *e, int *status, struct problem *p)
 		o = problem_set(p, OUTCOME_STORE_FAILED, "%s", not_a_store);
 	/* 412: a name that is taken; the store is well */
 	remember(e->bucket, *status == 412 ? OUTCOME_OK : o);
-	http_answer_free(&answer);
+	http_response_free(&answer);
 	return o;
 }
 
@@ -769,7 +757,7 @@ compare(const struct operation *put, bool *same, struct problem *p)
 {
 	const struct buf *bytes = put->body;
 	struct operation e = *put;
-	struct http_answer answer;
+	struct http_response answer;
 	enum outcome o;
 
 	e.method = "GET";
@@ -780,7 +768,7 @@ compare(const struct operation *put, bool *same, struct problem *p)
 		o = OUTCOME_OK;
 	*same = answer.body.len == bytes->len &&
 		memcmp(buf_str(&answer.body), bytes->bytes, bytes->len) == 0;
-	http_answer_free(&answer);
+	http_response_free(&answer);
 	return o;
 }
 
@@ -822,13 +810,13 @@ bucket_remove(struct bucket *b, const char *key, struct http *http,
 {
 	const struct operation e =
 	    make_operation(b, "DELETE", key, http, left_ms);
-	struct http_answer answer;
+	struct http_response answer;
 	enum outcome o = send_order(&e, ANSWER_MAX, &answer, p);
 
 	if (o != OUTCOME_OK && answer.status == 404 &&
 	    code_is(&answer.body, "NoSuchKey"))
 		o = OUTCOME_OK;
-	http_answer_free(&answer);
+	http_response_free(&answer);
 	return o;
 }
 

@@ -84,6 +84,6 @@ bool bucket_address(const struct bucket *, struct buf *, const char *key);
  * may work in a moment.
  */
 enum outcome bucket_judge(
-    const struct http_answer *, bool *again, struct problem *);
+    const struct http_response *, bool *again, struct problem *);
 
 #endif

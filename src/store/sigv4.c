@@ -25,37 +25,27 @@ sign_date(char date[SIGN_DATE_ROOM], time_t when)
  * The canonical request
  */
 
-/* By name, as the names are in lower case. */
-static int
-compare(const char *a, const char *b)
+/* The header whose name, in lower case, comes next after that of "last"; NULL:
+ * the first, and none. */
+static const struct http_header *
+next_header(const struct http_header *headers, const struct http_header *last)
 {
-	size_t a_len = strcspn(a, ":"), b_len = strcspn(b, ":");
-	int c = strncasecmp(a, b, a_len < b_len ? a_len : b_len);
+	const struct http_header *h, *next = NULL;
 
-	return c != 0 ? c : (a_len > b_len) - (a_len < b_len);
-}
-
-/* The line whose name comes next after that of "last"; NULL: the first. */
-static const char *
-next_line(const char *const *lines, const char *last)
-{
-	const char *next = NULL;
-
-	for (; *lines != NULL; lines++)
-		if ((last == NULL || compare(*lines, last) > 0) &&
-		    (next == NULL || compare(*lines, next) < 0))
-			next = *lines;
+	for (h = headers; h->name != NULL; h++)
+		if ((last == NULL || strcasecmp(h->name, last->name) > 0) &&
+		    (next == NULL || strcasecmp(h->name, next->name) < 0))
+			next = h;
 	return next;
 }
 
 static bool
-add_name(struct buf *to, const char *line)
+add_name(struct buf *to, const char *name)
 {
-	const char *at;
 	char c;
 
-	for (at = line; *at != ':' && *at != '\0'; at++) {
-		c = *at;
+	for (; *name != '\0'; name++) {
+		c = *name;
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c - 'A' + 'a');
 		if (!buf_add(to, &c, 1))
@@ -66,14 +56,12 @@ add_name(struct buf *to, const char *line)
 
 /* Without blanks at its ends, and one where there are several. */
 static bool
-add_value(struct buf *to, const char *line)
+add_value(struct buf *to, const char *value)
 {
 	static const char blanks[] = " \t";
-	const char *at = line + strcspn(line, ":"), *between = "";
+	const char *at = value, *between = "";
 	size_t len;
 
-	if (*at == ':')
-		at++;
 	for (at += strspn(at, blanks); *at != '\0'; at += strspn(at, blanks)) {
 		len = strcspn(at, blanks);
 		if (!buf_puts(to, between) || !buf_add(to, at, len))
@@ -86,15 +74,15 @@ add_value(struct buf *to, const char *line)
 
 /* Such as "host;x-amz-date". */
 static bool
-add_names(struct buf *to, const char *const *lines)
+add_names(struct buf *to, const struct http_header *headers)
 {
-	const char *line = next_line(lines, NULL);
+	const struct http_header *h = next_header(headers, NULL);
 
-	while (line != NULL) {
-		if (!add_name(to, line))
+	while (h != NULL) {
+		if (!add_name(to, h->name))
 			return false;
-		line = next_line(lines, line);
-		if (line != NULL && !buf_puts(to, ";"))
+		h = next_header(headers, h);
+		if (h != NULL && !buf_puts(to, ";"))
 			return false;
 	}
 	return true;
@@ -104,7 +92,8 @@ static bool
 add_canonical(struct buf *to, const struct sign_request *r)
 {
 	size_t path_len = strcspn(r->target, "?");
-	const char *query = r->target + path_len, *line;
+	const char *query = r->target + path_len;
+	const struct http_header *h;
 
 	if (*query == '?')
 		query++;
@@ -112,10 +101,10 @@ add_canonical(struct buf *to, const struct sign_request *r)
 	    !buf_add(to, r->target, path_len) ||
 	    !buf_printf(to, "\n%s\n", query))
 		return false;
-	for (line = next_line(r->headers, NULL); line != NULL;
-	     line = next_line(r->headers, line))
-		if (!add_name(to, line) || !buf_puts(to, ":") ||
-		    !add_value(to, line) || !buf_puts(to, "\n"))
+	for (h = next_header(r->headers, NULL); h != NULL;
+	     h = next_header(r->headers, h))
+		if (!add_name(to, h->name) || !buf_puts(to, ":") ||
+		    !add_value(to, h->value) || !buf_puts(to, "\n"))
 			return false;
 	return buf_puts(to, "\n") && add_names(to, r->headers) &&
 	       buf_printf(to, "\n%s", r->digest);

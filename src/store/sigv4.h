@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "net/http.h"
 
 /*
  * AWS's Signature Version 4 for S3: the Authorization header of a request.
@@ -25,11 +26,11 @@ struct sign_request {
 	const char *target; /* as it is sent: "/path", or "/path?query".  Both
 			       are encoded already, once; the query's parts are
 			       in order, "name=" where there is no value */
-	const char *const *headers; /* "Name: value" lines in any order, no
-				       name twice, then NULL: all are signed.
-				       Host and x-amz-date are among them */
-	const char *date;           /* what x-amz-date says */
-	const char *digest;         /* of the body, as x-amz-content-sha256 */
+	/* in any order, no name twice, then one without: all are signed.  Host
+	 * and x-amz-date are among them */
+	const struct http_header *headers;
+	const char *date;   /* what x-amz-date says */
+	const char *digest; /* of the body, as x-amz-content-sha256 */
 };
 
 /* Such as "20130524T000000Z", for x-amz-date; "" for no time that has a year of

@@ -406,7 +406,7 @@ def test_a_service_that_is_slow_is_given_up_in_time(what):
 
 def test_nobody_listening_is_69():
     code, _, err = post("x", service="http://127.0.0.1:1")
-    assert code == 69 and "could not be asked" in err
+    assert code == 69 and "nothing listens at its address" in err
     assert mutate(CLASSIC, service="http://127.0.0.1:1") == CLASSIC
 
 

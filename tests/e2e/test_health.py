@@ -27,6 +27,10 @@ def health(nginx):
     return health
 
 
+REFUSED = "cannot be reached: nothing listens at its address " \
+          "(connection refused)"
+
+
 class Grafana(http.server.BaseHTTPRequestHandler):
     """Nothing but Grafana's health, as well as "status" says; None: says nothing
     until "go" is set."""
@@ -110,7 +114,7 @@ def test_a_grafana_that_is_down_is_told(service, health, nobody):
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json["status"] == "bad"
     assert answer.json["store"] == "ok"
-    assert answer.json["grafana"] == {nobody: "cannot be reached"}
+    assert answer.json["grafana"] == {nobody: REFUSED}
 
 
 def test_a_grafana_that_is_not_well_is_told(service, health, grafanas):
@@ -151,7 +155,7 @@ def test_several_grafanas_have_a_member_each_and_one_is_enough(
     assert answer.status == 200
     assert answer.json["status"] == "ok"
     assert answer.json["grafana"] == {
-        nobody: "cannot be reached", grafana.url: "ok",
+        nobody: REFUSED, grafana.url: "ok",
         ill.url: "says that it is not well"}
 
 

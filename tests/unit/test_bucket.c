@@ -73,15 +73,15 @@ refused(const char *part, const char *words)
 static enum outcome
 judge(int status, const char *xml, bool *again, struct problem *p)
 {
-	struct http_answer a;
+	struct http_response a;
 	enum outcome o;
 
 	memset(p, 0, sizeof(*p));
-	http_answer_init(&a, 65536);
+	http_response_init(&a, 65536);
 	a.status = status;
 	buf_puts(&a.body, xml);
 	o = bucket_judge(&a, again, p);
-	http_answer_free(&a);
+	http_response_free(&a);
 	return o;
 }
 

@@ -7,7 +7,10 @@
 #include "tap.h"
 #include "wiped.h"
 
-#define HOST  "Host: examplebucket.s3.amazonaws.com"
+/* clang-format off */
+#define HOST  { "Host", "examplebucket.s3.amazonaws.com" }
+#define END   { NULL, NULL }
+/* clang-format on */
 #define DATE  "20130524T000000Z"
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -16,7 +19,7 @@ static const struct sign_key key = { "us-east-1", "AKIAIOSFODNN7EXAMPLE",
 
 /* The header's value, "" where it cannot be made. */
 static const char *
-sign(const char *method, const char *target, const char *const *headers,
+sign(const char *method, const char *target, const struct http_header *headers,
     const char *digest)
 {
 	static char text[1024];
@@ -43,10 +46,12 @@ sign(const char *method, const char *target, const char *const *headers,
 static void
 examples(void)
 {
-	static const char *const plain[] = { HOST, "x-amz-date: " DATE,
-		"x-amz-content-sha256: " EMPTY, NULL };
-	static const char *const range[] = { HOST, "Range: bytes=0-9",
-		"x-amz-content-sha256: " EMPTY, "x-amz-date: " DATE, NULL };
+	static const struct http_header plain[] = { HOST,
+		{ "x-amz-date", DATE }, { "x-amz-content-sha256", EMPTY },
+		END };
+	static const struct http_header range[] = { HOST,
+		{ "Range", "bytes=0-9" }, { "x-amz-content-sha256", EMPTY },
+		{ "x-amz-date", DATE }, END };
 
 	test ("Amazon's example of getting an object has Amazon's signature") {
 		check_str(sign("GET", "/test.txt", range, EMPTY),
@@ -72,17 +77,17 @@ static void
 uploads(void)
 {
 	static const char body[] = "Welcome to Amazon S3.";
-	char digest[DIGEST_HEX_ROOM], line[128];
-	const char *const headers[] = { HOST,
-		"Date: Fri, 24 May 2013 00:00:00 GMT", "x-amz-date: " DATE,
-		"x-amz-storage-class: REDUCED_REDUNDANCY", line, NULL };
+	char digest[DIGEST_HEX_ROOM];
+	const struct http_header headers[] = { HOST,
+		{ "Date", "Fri, 24 May 2013 00:00:00 GMT" },
+		{ "x-amz-date", DATE },
+		{ "x-amz-storage-class", "REDUCED_REDUNDANCY" },
+		{ "x-amz-content-sha256", digest }, END };
 	unsigned char bytes[DIGEST_BYTES];
 
 	test ("a body is signed by its digest, a key as it is encoded") {
 		check(digest_make(bytes, body, strlen(body)));
 		digest_hex(digest, bytes);
-		snprintf(
-		    line, sizeof(line), "x-amz-content-sha256: %s", digest);
 		check_str(sign("PUT", "/test%24file.text", headers, digest),
 		    VALUE("date;host;x-amz-content-sha256;x-amz-date;"
 			  "x-amz-storage-class",
@@ -94,10 +99,13 @@ uploads(void)
 static void
 headers(void)
 {
-	static const char *const tidy[] = { "a:", "a-b:1 2", "ab:3", HOST,
-		"x-amz-date:" DATE, NULL };
-	static const char *const untidy[] = { "x-amz-date: \t" DATE " ", HOST,
-		"Ab:   3", "A-B: 1 \t  2\t", "A:  ", NULL };
+	static const struct http_header tidy[] = { { "a", "" },
+		{ "a-b", "1 2" }, { "ab", "3" }, HOST, { "x-amz-date", DATE },
+		END };
+	static const struct http_header untidy[] = {
+		{ "x-amz-date", "\t" DATE " " }, HOST, { "Ab", "  3" },
+		{ "A-B", "1 \t  2\t" }, { "A", " " }, END
+	};
 	char first[1024];
 
 	test ("neither order nor case nor blanks of headers change anything") {
@@ -118,7 +126,8 @@ headers(void)
 static void
 rest(void)
 {
-	static const char *const lines[] = { HOST, "x-amz-date: " DATE, NULL };
+	static const struct http_header lines[] = { HOST,
+		{ "x-amz-date", DATE }, END };
 	const struct sign_request r = { .method = "GET",
 		.target = "/",
 		.headers = lines,
@@ -147,7 +156,8 @@ rest(void)
 static bool
 sign_in_secret(void)
 {
-	static const char *const lines[] = { HOST, "x-amz-date: " DATE, NULL };
+	static const struct http_header lines[] = { HOST,
+		{ "x-amz-date", DATE }, END };
 	static char secret[SECRET_LEN + 1];
 	const struct sign_key own = { "us-east-1", "AKIA", secret };
 	const struct sign_request r = { .method = "GET",
