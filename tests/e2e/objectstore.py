@@ -141,7 +141,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 ("ETag", etag(found.body)), ("x-amz-request-id", "1")])
 
     def handle_any(self):
-        self.body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        size = int(self.headers["Content-Length"] or 0)
+        self.body = self.rfile.read(size)
+        if len(self.body) < size:
+            self.cut()  # the client broke off
+            return
         owner = self.owner
         owner.requests.append(Request(self.command, self.path, self.headers,
                                       self.client_address))

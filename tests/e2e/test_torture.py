@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from objectstore import ObjectStore
 from service import sanitized
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
@@ -22,10 +23,20 @@ def test_a_call_that_fails_costs_one_request_at_most(
         grafana, service, capsys):
     t = torture.Torture(grafana, service)
     t.run(STEP, ["new"])
-    t.run(STEP * 5, ["again", "named"])
+    t.run(STEP * 5, ["again", "named", "put"])
     with capsys.disabled():
         print(" %d faults" % t.faults, end="")
     service.stop()
+    assert t.faults > 20
+
+
+@pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")
+def test_a_call_that_fails_costs_one_object_at_most(grafana, service):
+    with ObjectStore() as store:
+        t = torture.Torture(grafana, service,
+                            torture.Bucket(store, service.dir))
+        t.run(STEP * 15, ["new", "put"])
+        service.stop()
     assert t.faults > 20
 
 

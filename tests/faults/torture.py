@@ -1,5 +1,6 @@
 """Torture: fail the k-th call that can fail in one whole request, for every k,
-once and from then on, and look at what is left.
+once and from then on, and look at what is left: what is called saved is there,
+and Grafana and the bucket were asked for what the client asked for.
 
     tests/e2e/private tests/faults/torture.py [STEP]
 
@@ -21,16 +22,20 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 
 import conftest
+import objectstore
 import service as service_module
+from scripted import png
 from service import SOCKET, STORE, images, until
 
 NTH = os.path.join(service_module.BUILD, "nth.so")
 TARGET = "/d/cpu-load/cpu-load?orgId=1&viewPanel=5&var-manner=close"
 SECONDS = 20
-# What is stored: a new image, one that is there already, and a new one where
-# the file system knows no nameless files.
-WAYS = "new", "again", "named"
-STATUSES = {200, 400, 401, 413, 500, 502, 503, 504, 507}
+# What is stored: a new image, one that is there already, a new one where the
+# file system knows no nameless files, and an upload.
+WAYS = "new", "again", "named", "put"
+BUCKET_WAYS = "new", "again", "put"
+STATUSES = {200, 201, 400, 401, 413, 422, 500, 502, 503, 504, 507}
+UPLOAD = png(77)
 
 
 class Control:
@@ -110,21 +115,81 @@ def reply(records):
         assert status == 500 and body.startswith(b"internal: "), body
         return status, {}
     answer = json.loads(body)
-    assert status == 200 or (
+    assert status in (200, 201) or (
         answer["status"] == status and answer["detail"]), answer
     return status, answer
 
 
-def judge(records):
+class Folder:
+    """The store of the shipped settings."""
+    settings = {}
+
+    def read(self, key):
+        with open(os.path.join(STORE, key), "rb") as f:
+            return f.read()
+
+    def keys(self):
+        return images()
+
+    def forget(self):
+        """So that the next picture is a new one, in a new folder."""
+        for name in os.listdir(STORE):
+            if name != ".state":
+                shutil.rmtree(os.path.join(STORE, name), ignore_errors=True)
+
+
+class Bucket:
+    """A bucket that verifies each request's signature, its target with it."""
+
+    def __init__(self, store, directory):
+        self.store = store
+        secret = os.path.join(directory, "secret")
+        with open(secret, "w") as f:
+            f.write(objectstore.SECRET)
+        os.chmod(secret, 0o644)
+        self.settings = {
+            "store": "s3://%s" % objectstore.BUCKET, "s3_endpoint": store.url,
+            "s3_access_key_id": objectstore.ID,
+            "s3_secret_access_key_file": secret}
+
+    def read(self, key):
+        return self.store.objects[objectstore.BUCKET + "/" + key].body
+
+    def keys(self):
+        assert self.store.trouble == []
+        return [k.partition("/")[2] for k in list(self.store.objects)]
+
+    def forget(self):
+        self.store.objects.clear()
+        self.store.requests.clear()
+
+
+FOLDER = Folder()
+
+
+def judge(records, store=FOLDER):
     """The status of a reply; what it calls saved is there."""
     status, answer = reply(records)
-    if status == 200:
-        day, name = answer["pubImg"].split("/")[-2:]
-        with open(os.path.join(STORE, day, name), "rb") as f:
-            image = f.read()
-        assert hashlib.sha256(image).hexdigest() + ".png" == name
-        assert len(image) == answer["bytes"]
+    if status in (200, 201):
+        key = "/".join(answer["pubImg"].split("/")[-2:])
+        is_whole(key, store.read(key))
+        assert len(store.read(key)) == answer["bytes"]
     return status
+
+
+def is_whole(key, image):
+    if key.startswith("uploads/"):
+        assert image == UPLOAD
+    else:
+        assert hashlib.sha256(image).hexdigest() + ".png" == \
+            key.split("/")[1]
+
+
+def make_upload(name):
+    return conftest.fastcgi_records(UPLOAD, {
+        "REQUEST_METHOD": "PUT", "CONTENT_LENGTH": str(len(UPLOAD)),
+        "PATH_INFO": "/" + name, "HTTP_ACCEPT": "application/json",
+        "REMOTE_ADDR": "127.0.0.1"})
 
 
 def make_request(url):
@@ -153,57 +218,68 @@ def rss_kib(service):
 
 
 class Torture:
-    def __init__(self, grafana, service):
+    def __init__(self, grafana, service, store=FOLDER):
+        self.grafana = grafana
         self.service = service
-        self.control = start_with_faults(service, workers=1)
-        self.request = make_request(grafana.url + TARGET)
+        self.store = store
+        self.control = start_with_faults(
+            service, workers=1, uploads="on", **store.settings)
+        self.requests = {"put": make_upload("upload.png")}
+        self.post = make_request(grafana.url + TARGET)
         self.faults = 0
         self.seen = {}
+        grafana.reset()
         for _ in range(3):
-            assert judge(ask(self.request)) == 200
+            assert judge(ask(self.post), store) == 200
+        assert judge(ask(self.requests["put"]), store) == 201
+        # what Grafana is asked, when nothing fails
+        self.asked = grafana.requests()[0]
         self.files = self.settled()
 
     def settled(self):
         """The number of descriptors, once the connection is closed."""
         return self.service.files()
 
-    def forget(self):
-        """So that the next picture is a new one, in a new folder."""
-        for name in os.listdir(STORE):
-            if name != ".state":
-                shutil.rmtree(os.path.join(STORE, name), ignore_errors=True)
-
     def stalled(self):
         """While nobody can be accepted, nobody can be answered."""
         if self.control.name() == "accept4":
             self.control.disarm()
 
+    def asked_for_nothing_else(self):
+        for request in self.grafana.requests():
+            assert request == self.asked, request
+        self.grafana.reset()
+
+    def is_clean(self, way, forever, name):
+        for key in self.store.keys():
+            is_whole(key, self.store.read(key))
+        partial = os.path.join(STORE, ".partial")
+        # one that cannot be removed is swept when it is old
+        assert not os.path.isdir(partial) or os.listdir(partial) == [] or \
+            way == "named" and (forever or name == "unlinkat")
+
     def one(self, way, k, forever):
         """False when there is no k-th call any more."""
-        self.forget()
+        request = self.requests.get(way, self.post)
+        self.store.forget()
         if way == "again":
-            assert judge(ask(self.request)) == 200
+            assert judge(ask(request), self.store) == 200
         self.control.arm(k, forever, named=way == "named")
         try:
-            status = judge(ask(self.request, self.stalled))
+            status = judge(ask(request, self.stalled), self.store)
+            failed, name = self.control.disarm()
+            self.asked_for_nothing_else()
+            self.is_clean(way, forever, name)
         except Exception as e:
             raise AssertionError("%s, %s call %d, %s" % (
                 way, self.control.name(), k, forever)) from e
         finally:
-            failed, name = self.control.disarm()
+            self.control.disarm()
         what = "%s, %s call %d%s: %s" % (
             way, name, k, " and on" if forever else "", status)
-        for path in images():
-            with open(os.path.join(STORE, path), "rb") as f:
-                digest = hashlib.sha256(f.read()).hexdigest()
-            assert digest in path, what + ": a file that is not whole"
-        partial = os.path.join(STORE, ".partial")
-        # one that cannot be removed is swept when it is old
-        assert not os.path.isdir(partial) or os.listdir(partial) == [] or \
-            way == "named" and (forever or name == "unlinkat"), what
-        self.forget()
+        self.store.forget()
         assert self.service.process.poll() is None, what
-        assert judge(ask(self.request)) == 200, what
+        assert judge(ask(self.post), self.store) == 200, what
         until(lambda: self.service.files() <= self.files,
               what + ": descriptors come back", 10)
         self.faults += failed
@@ -247,9 +323,14 @@ def run_by_hand(work):
 
 
 def main(grafana, service):
+    step = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     torture = Torture(grafana, service)
-    torture.run(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    torture.run(step)
     torture.show()
+    with objectstore.ObjectStore() as store:
+        torture = Torture(grafana, service, Bucket(store, service.dir))
+        torture.run(step, BUCKET_WAYS)
+        torture.show()
 
 
 if __name__ == "__main__":
