@@ -72,10 +72,8 @@ plain_serve(struct service *service, const struct settings *settings)
 	struct buf reply;
 	bool ok = false;
 
-	if (http == NULL) {
-		plain_refuse();
+	if (http == NULL)
 		return EX_OSERR;
-	}
 	intake_init(&in, service_body_max(service, environ), &caller);
 	buf_init(&reply, REPLY_MAX);
 	read_body(&in);

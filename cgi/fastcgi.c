@@ -476,7 +476,6 @@ fastcgi_serve(struct service *service, const struct settings *settings)
 	struct responder r = { .service = service, .settings = settings };
 	int status = EX_OSERR;
 
-	notify_open();
 	if (!raise_file_limit(settings))
 		return EX_CONFIG;
 	if (is_tcp()) {

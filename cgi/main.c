@@ -9,6 +9,7 @@
 #include "gateway.h"
 #include "memory.h"
 #include "net/http.h"
+#include "sd_notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
 
@@ -95,8 +96,8 @@ settle(void)
 
 /* Everything from settings to an open service, and the way back. */
 static int
-serve(const char *file, bool store_needed,
-    int (*gateway)(struct service *, const struct settings *))
+serve(
+    const char *file, int (*gateway)(struct service *, const struct settings *))
 {
 	struct settings settings;
 	struct http_options options;
@@ -105,15 +106,16 @@ serve(const char *file, bool store_needed,
 
 	if (!settings_load(&settings, file, environ, stderr))
 		goto out;
-	/* a bucket is not asked at start: it can only be named wrongly */
-	status = settings_store_is_s3(&settings) ? EX_CONFIG : EX_CANTCREAT;
+	/* the store is not needed at start: a bucket can only be named wrongly,
+	 * and a folder can come later */
+	status = settings_store_is_s3(&settings) ? EX_CONFIG : EX_OSERR;
 	options = settings_http_options(&settings);
 	if (!http_start(&options, stderr)) {
 		status = EX_CONFIG;
 		goto out;
 	}
 	errno = 0;
-	service = service_open(&settings, store_needed, stderr);
+	service = service_open(&settings, stderr);
 	if (service == NULL && errno == ENOMEM)
 		fputs("grafana-images: there is no memory to start with\n",
 		    stderr);
@@ -131,11 +133,10 @@ out:
 static int
 run_cgi(void)
 {
-	/* a responder refuses to start; here each request has its answer */
-	int status = serve(NULL, false, plain_serve);
+	int status = serve(NULL, plain_serve);
 
 	/* the request still gets an answer that a program can read */
-	if (status == EX_CONFIG || status == EX_CANTCREAT)
+	if (status == EX_CONFIG || status == EX_OSERR)
 		plain_refuse();
 	return status;
 }
@@ -239,5 +240,7 @@ main(int argc, char *argv[])
 		    "standard input is no listening socket: a command is "
 		    "missing, or spawn-fcgi or a systemd socket has to start "
 		    "this");
-	return serve(file, true, fastcgi_serve);
+	/* before the sandbox, which leaves no way to an abstract socket */
+	notify_open();
+	return serve(file, fastcgi_serve);
 }

@@ -9,7 +9,8 @@
 #include <sys/un.h>
 
 /* Set before there is a second thread, and then only read.  Not connected: a
- * manager that made its socket anew, under the same name, is still reached. */
+ * manager that made its socket anew, under the same name, is still reached; but
+ * to an abstract one, which the sandbox lets nothing connect to later. */
 static int manager_fd = -1;
 static int open_errnum; /* why there is none, though somebody waits */
 static struct sockaddr_un manager;
@@ -52,6 +53,10 @@ notify_open(void)
 		manager_len++;
 	manager_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	open_errnum = manager_fd < 0 ? errno : 0;
+	/* where that fails, so will the send, which says why */
+	if (manager_fd >= 0 && *name == '@')
+		(void)connect(
+		    manager_fd, (const struct sockaddr *)&manager, manager_len);
 }
 
 bool

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/sandbox.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -49,7 +50,8 @@ enum {
 	CONNECT_TCP = 2,
 	TRUNCATE = 1 << 14, /* LANDLOCK_ACCESS_FS_… */
 	IOCTL_DEV = 1 << 15,
-	SCOPE_SIGNAL = 2, /* LANDLOCK_SCOPE_SIGNAL */
+	SCOPE_ABSTRACT_UNIX_SOCKET = 1, /* LANDLOCK_SCOPE_… */
+	SCOPE_SIGNAL = 2,
 	PORT_DNS = 53,
 	PORT_HTTPS = 443,
 };
@@ -84,7 +86,7 @@ all_of(int version)
 	if (version >= 5)
 		all.files |= IOCTL_DEV;
 	if (version >= 6)
-		all.scoped = SCOPE_SIGNAL;
+		all.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 	return all;
 }
 
@@ -133,6 +135,31 @@ allow_reading(int rules, const struct ruleset *all)
 	return ok;
 }
 
+/*
+ * A store that cannot be written yet may come as another folder under the same
+ * name, made anew or mounted: then the rule is for what it will be in.  Never
+ * for the root folder: that would be no confinement.
+ */
+static bool
+allow_store(int rules, const struct ruleset *all, const char *store)
+{
+	bool ready = access(store, W_OK | X_OK) == 0;
+	char *parent = ready ? NULL : strdup(store), *slash = NULL;
+	bool ok = allow_folder(rules, all, store, WRITING);
+
+	if (ready || parent == NULL)
+		return ok;
+	do {
+		slash = strrchr(parent, '/');
+		if (slash != NULL)
+			*slash = '\0';
+	} while (slash != NULL && *parent != '\0' && access(parent, F_OK) != 0);
+	if (*parent != '\0')
+		ok = allow_folder(rules, all, parent, WRITING) && ok;
+	free(parent);
+	return ok;
+}
+
 static bool
 allow_writing(
     int rules, const struct ruleset *all, const struct settings *settings)
@@ -140,7 +167,7 @@ allow_writing(
 	bool ok = true;
 
 	if (!settings_store_is_s3(settings))
-		ok = allow_folder(rules, all, settings->store, WRITING);
+		ok = allow_store(rules, all, settings->store);
 	if (settings->state != NULL)
 		ok = allow_folder(rules, all, settings->state, WRITING) && ok;
 	return ok;
@@ -218,12 +245,11 @@ enter_landlock(const struct settings *settings)
 static const char *const allowed[] = {
 	/* files */
 	"access", "close", "dup", "dup2", "dup3", "faccessat", "faccessat2",
-	"fallocate", "fchmod", "fdatasync", "flock", "fstat", "fstatfs",
-	"fsync", "ftruncate", "getcwd", "getdents64", "linkat", "lseek",
-	"lstat", "mkdir", "mkdirat", "newfstatat", "open", "openat", "pread64",
-	"pwrite64", "read", "readlink", "readlinkat", "readv", "renameat",
-	"renameat2", "stat", "statfs", "statx", "unlink", "unlinkat", "write",
-	"writev",
+	"fallocate", "fdatasync", "flock", "fstat", "fstatfs", "fsync",
+	"ftruncate", "getcwd", "getdents64", "linkat", "lseek", "lstat",
+	"newfstatat", "pread64", "pwrite64", "read", "readlink", "readlinkat",
+	"readv", "renameat", "renameat2", "stat", "statfs", "statx", "unlink",
+	"unlinkat", "write", "writev",
 	/* sockets; which kinds can be made is below */
 	"accept", "accept4", "bind", "connect", "getpeername", "getsockname",
 	"getsockopt", "recvfrom", "recvmmsg", "recvmsg", "setsockopt",
@@ -297,12 +323,18 @@ add_narrow(scmp_filter_ctx filter)
 		 * and libc takes clone() where it is not there */
 		{ SCMP_SYS(clone), 1, { IS(0, CLONE_THREAD, CLONE_THREAD) } },
 		{ SCMP_SYS(tgkill), 1, { IS(0, ALL, (uint64_t)getpid()) } },
-		/* memory is written or run, never both; libraries for names
-		 * (nsswitch.conf) may come late */
+		/* no more code than there is: what is in a file of the store
+		 * could be run as well; see load_late_libraries() */
 		{ SCMP_SYS(mmap), 1, { IS(2, PROT_EXEC, 0) } },
-		{ SCMP_SYS(mmap), 1,
-		    { IS(2, PROT_EXEC | PROT_WRITE, PROT_EXEC) } },
 		{ SCMP_SYS(mprotect), 1, { IS(2, PROT_EXEC, 0) } },
+		/* images, and no file or folder that others may write or that
+		 * lends its rights.  The C library sends a mode of 0 where no
+		 * file is made */
+		{ SCMP_SYS(fchmod), 1, { IS(1, ALL, 0644) } },
+		{ SCMP_SYS(open), 1, { IS(2, ~0644 & 07777, 0) } },
+		{ SCMP_SYS(openat), 1, { IS(3, ~0644 & 07777, 0) } },
+		{ SCMP_SYS(mkdir), 1, { IS(1, ~0755 & 07777, 0) } },
+		{ SCMP_SYS(mkdirat), 1, { IS(2, ~0755 & 07777, 0) } },
 		/* Landlock knows the ports of plain TCP: not those of MPTCP,
 		 * nor of a packet that is sent while connecting */
 		{ SCMP_SYS(socket), 1, { IS(0, ALL, AF_UNIX) } },
@@ -338,8 +370,10 @@ add_narrow(scmp_filter_ctx filter)
 	};
 	size_t i;
 
+	/* a number below 0: another kind of machine has it */
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+		if (rules[i].number >= 0 &&
+		    seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
 			rules[i].number, rules[i].count, rules[i].when) != 0)
 			return false;
 	return true;
@@ -368,6 +402,67 @@ enter_seccomp(void)
 	return rc;
 }
 
+/*
+ * Libraries that libc would load when it first needs them, and cannot once we
+ * are confined.  One that cannot be loaded is as if it were not installed, now
+ * as later: names are looked up by the others.
+ */
+static void
+load_library(const char *name, size_t len)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	char file[96];
+
+	if (len == 0 || len > 64 || strspn(name, plain) < len)
+		return;
+	snprintf(file, sizeof(file), "libnss_%.*s.so.2", (int)len, name);
+	/* for as long as the process lives */
+	(void)dlopen(file, RTLD_NOW);
+}
+
+/* nsswitch.conf(5): "hosts: files mdns4_minimal [NOTFOUND=return] dns". */
+static void
+load_name_services(const char *line)
+{
+	size_t len;
+
+	line += strspn(line, " \t");
+	if (strncmp(line, "hosts", 5) != 0)
+		return;
+	line += 5 + strspn(line + 5, " \t");
+	if (*line != ':')
+		return;
+	for (line++; *line != '\0' && *line != '#'; line += len) {
+		len = strspn(line, " \t\r\n");
+		if (len > 0)
+			continue;
+		if (*line == '[') {
+			len = strcspn(line, "]");
+			len += line[len] == ']';
+			continue;
+		}
+		len = strcspn(line, " \t\r\n[#");
+		load_library(line, len);
+	}
+}
+
+static void
+load_late_libraries(void)
+{
+	FILE *f = fopen("/etc/nsswitch.conf", "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	while (f != NULL && getline(&line, &room, f) > 0)
+		load_name_services(line);
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	/* to end a thread: where it is missing then, libc ends the process */
+	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
+}
+
 bool
 sandbox_enter(const struct settings *settings, FILE *complaints)
 {
@@ -376,6 +471,7 @@ sandbox_enter(const struct settings *settings, FILE *complaints)
 
 	if (!settings->sandbox || UNCONFINED)
 		return true;
+	load_late_libraries();
 	/* both need it, and no program could be run with more than we have */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		rc = errno;

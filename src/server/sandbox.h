@@ -19,11 +19,12 @@
  * nothing.
  *
  * Landlock (landlock(7)) leaves it the store and the state to write, the
- * system's configuration and libraries to read, and the TCP ports of Grafana,
- * the bucket and DNS to connect to.  seccomp (seccomp(2)) leaves it the system
- * calls that serving takes: another one is an error, so that a new C library
- * does not end a service, and one that no service ever makes (exec, ptrace and
- * the like) ends it.
+ * system's configuration and libraries to read, the TCP ports of Grafana, the
+ * bucket and DNS to connect to, and no abstract sockets and signals of others.
+ * seccomp (seccomp(2)) leaves it the system calls that serving takes: another
+ * one is an error, so that a new C library does not end a service, and one that
+ * no service ever makes (exec, ptrace and the like) ends it.  Nothing more can
+ * be mapped to be run, libraries included.
  */
 
 /*

@@ -51,8 +51,7 @@ struct visit {
 };
 
 struct service *
-service_open(
-    const struct settings *settings, bool store_needed, FILE *complaints)
+service_open(const struct settings *settings, FILE *complaints)
 {
 	struct service *s = calloc(1, sizeof(*s));
 
@@ -60,7 +59,7 @@ service_open(
 		return NULL;
 	s->settings = settings;
 	/* the store first: the state is in it */
-	s->store = store_open(settings, store_needed, complaints);
+	s->store = store_open(settings, complaints);
 	if (s->store != NULL) {
 		s->state = state_open(settings, complaints);
 		s->metrics = metrics_open(settings, complaints);

@@ -19,10 +19,9 @@
 struct service;
 
 /* NULL when the service cannot work; complaints say why, but for ENOMEM in
- * errno.  The settings are borrowed until service_close().  For "store_needed"
- * see store_open(). */
-struct service *service_open(
-    const struct settings *, bool store_needed, FILE *complaints);
+ * errno.  A store that is a folder may come later.  The settings are borrowed
+ * until service_close(). */
+struct service *service_open(const struct settings *, FILE *complaints);
 void service_close(struct service *);
 
 /* From now on nobody waits for a turn to render: those who do are answered

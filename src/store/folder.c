@@ -12,6 +12,8 @@
  */
 #include "store/folder.h"
 
+#include "store/folder_problem.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,11 +30,15 @@
 
 #define PARTIAL           ".partial"
 #define ABANDONED_SECONDS 3600
+#define TRIAL_BYTES       (1024 * 1024)
 #define PURGE_MS          1000
 #define TRIES             3 /* the day's folder may be removed under our hands */
 
 struct folder {
 	int fd;
+	char *path;
+	/* what could last not be kept, in bytes; 0 since something could */
+	_Atomic size_t failed_bytes;
 	atomic_uint synced[2]; /* the day, and "uploads": its entry is on the
 				  disk */
 };
@@ -111,23 +117,41 @@ folder_would_open(const char *path)
 	return ok;
 }
 
+/* What errno says of a store that cannot be used.  One that is missing and may
+ * not be made is mended by making it, not by changing what it would be in. */
+static void
+complain(FILE *complaints, const char *path)
+{
+	int errnum = errno;
+
+	if ((errnum == EACCES || errnum == EPERM) && access(path, F_OK) != 0 &&
+	    errno == ENOENT)
+		errnum = ENOENT;
+	if (complaints != NULL)
+		fprintf(complaints,
+		    "grafana-images: store = %s: cannot be written: %s; %s\n",
+		    path, strerrordesc_np(errnum),
+		    folder_problem_advice(errnum));
+	errno = errnum;
+}
+
 struct folder *
 folder_open(const char *path, FILE *complaints)
 {
 	struct folder *f = calloc(1, sizeof(*f));
+	int errnum;
 
 	if (f == NULL)
 		return NULL;
 	f->fd = -1;
-	if (make_folders(path))
+	f->path = strdup(path);
+	if (f->path != NULL && make_folders(path))
 		f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->fd < 0 ||
-	    faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) != 0) {
-		fprintf(complaints,
-		    "grafana-images: store = %s: cannot be written: %s; make "
-		    "it a folder of the service's user\n",
-		    path, strerrordesc_np(errno));
+	if (f->fd < 0 || faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+		complain(complaints, path);
+		errnum = errno;
 		folder_close(f);
+		errno = errnum;
 		return NULL;
 	}
 	folder_sweep(f);
@@ -141,7 +165,24 @@ folder_close(struct folder *f)
 		return;
 	if (f->fd >= 0)
 		close(f->fd);
+	free(f->path);
 	free(f);
+}
+
+/*
+ * Is the store's path still that of the folder that was opened?  A restore by
+ * rename or another mount puts a second one there, and what is kept in ours no
+ * web server finds.  errno when not: ENOENT, or ESTALE.
+ */
+static bool
+is_in_place(struct folder *f)
+{
+	struct stat ours, there;
+
+	if (fstat(f->fd, &ours) != 0 || stat(f->path, &there) != 0)
+		return false;
+	errno = ESTALE;
+	return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
 /*
@@ -356,23 +397,46 @@ put_named(struct folder *f, int day, const struct folder_file *file)
 	return ok;
 }
 
+/*
+ * The day's folder, while it is empty, may be removed until the file is in it,
+ * and syncing the file takes long: it is made anew and tried once more.  *day
+ * is then the new one.
+ */
+static bool
+link_again(struct folder *f, int fd, int *day, const struct folder_file *file)
+{
+	int again = open_day(f, file->folder);
+
+	if (again < 0)
+		return false;
+	drop(*day);
+	*day = again;
+	return link_nameless(fd, *day, file->name);
+}
+
+static bool
+has_no_nameless_files(int errnum)
+{
+	return errnum == EOPNOTSUPP || errnum == EISDIR || errnum == EINVAL;
+}
+
 static bool
 put_nameless(
-    struct folder *f, int day, const struct folder_file *file, bool last_try)
+    struct folder *f, int *day, const struct folder_file *file, bool last_try)
 {
-	int fd = openat(day, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+	int fd = openat(*day, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
 	bool ok;
 
-	if (fd < 0 &&
-	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-		return put_named(f, day, file);
+	if (fd < 0 && has_no_nameless_files(errno))
+		return put_named(f, *day, file);
 	if (fd < 0)
 		return false;
 	ok = write_synced(fd, file->bytes, file->len) &&
-	     link_nameless(fd, day, file->name);
+	     (link_nameless(fd, *day, file->name) ||
+		 (errno == ENOENT && link_again(f, fd, day, file)));
 	drop(fd);
 	if (!ok && errno == ENOENT && last_try)
-		return put_named(f, day, file);
+		return put_named(f, *day, file);
 	return ok;
 }
 
@@ -390,47 +454,110 @@ folder_free_bytes(struct folder *f)
 	return fstatvfs(f->fd, &fs) != 0 ? -1 : free_bytes(&fs);
 }
 
+/*
+ * Could the last thing that could not be kept be kept now?  A quota, or a disk
+ * that fails, is seen only by writing.
+ */
 static bool
-has_room(struct folder *f, int64_t min_free_bytes)
+try_writing(struct folder *f, size_t bytes)
 {
-	int64_t left;
+	int fd, partial = -1, errnum;
+	char mine[32];
 
-	if (min_free_bytes == 0)
+	fd = openat(f->fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 && has_no_nameless_files(errno)) {
+		partial = open_partial(f);
+		fd = partial < 0 ? -1 : create_partial(partial, mine);
+		if (fd >= 0)
+			unlinkat(partial, mine, 0);
+	}
+	errnum = fd < 0
+		     ? errno
+		     : posix_fallocate(fd, 0,
+			   (off_t)(bytes < TRIAL_BYTES ? bytes : TRIAL_BYTES));
+	if (errnum == 0 && fsync(fd) != 0)
+		errnum = errno;
+	drop(fd);
+	drop(partial);
+	errno = errnum;
+	/* where there is no ".partial" yet nothing is known */
+	return errnum == 0 || errnum == ENOENT;
+}
+
+/* Today's folder, if it is there, has to be a folder that can be written. */
+static bool
+is_day_ready(struct folder *f)
+{
+	time_t now = time(NULL);
+	char day[sizeof("YYYY-MM-DD")];
+	struct tm tm;
+	bool ok;
+	int fd;
+
+	if (gmtime_r(&now, &tm) == NULL ||
+	    strftime(day, sizeof(day), "%Y-%m-%d", &tm) == 0)
 		return true;
-	left = folder_free_bytes(f);
-	if (left < 0)
-		return false;
-	errno = ENOSPC;
-	return left >= min_free_bytes;
+	fd = open_existing(f, day);
+	if (fd < 0)
+		return errno == ENOENT;
+	ok = faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+	drop(fd);
+	return ok;
 }
 
 bool
 folder_is_ready(struct folder *f, int64_t min_free_bytes)
 {
+	size_t failed_bytes = atomic_load(&f->failed_bytes);
 	struct statvfs fs;
-	struct stat st;
 
-	/* one that was removed under our hands may still be written, it says */
-	if (fstat(f->fd, &st) != 0 || st.st_nlink == 0) {
-		errno = ENOENT;
-		return false;
-	}
-	if (faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+	if (!is_in_place(f) ||
+	    faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
+	    !is_day_ready(f))
 		return false;
 	if (fstatvfs(f->fd, &fs) != 0)
 		return min_free_bytes == 0;
 	/* whatever is asked for, something must be left: bytes, and files where
 	 * they are counted */
 	errno = ENOSPC;
-	return free_bytes(&fs) >= min_free_bytes && fs.f_bavail > 0 &&
-	       (fs.f_files == 0 || fs.f_favail > 0);
+	if (free_bytes(&fs) < min_free_bytes || fs.f_bavail == 0 ||
+	    (fs.f_files != 0 && fs.f_favail == 0))
+		return false;
+	return failed_bytes == 0 || try_writing(f, failed_bytes);
+}
+
+/* One try to keep a file. */
+struct put {
+	struct folder *folder;
+	const struct folder_file *file;
+	int64_t min_free_bytes;
+	int64_t short_bytes; /* what is free where that is less; else -1 */
+	bool last_try;
+};
+
+static bool
+has_room(struct put *put)
+{
+	int64_t left;
+
+	if (put->min_free_bytes == 0)
+		return true;
+	left = folder_free_bytes(put->folder);
+	if (left < 0)
+		return false;
+	if (left >= put->min_free_bytes)
+		return true;
+	put->short_bytes = left;
+	errno = ENOSPC;
+	return false;
 }
 
 static bool
-put_once(struct folder *f, const struct folder_file *file,
-    int64_t min_free_bytes, bool last_try)
+put_once(struct put *put)
 {
-	int fd = open_day(f, file->folder);
+	const struct folder_file *file = put->file;
+	int fd =
+	    is_in_place(put->folder) ? open_day(put->folder, file->folder) : -1;
 	bool ok;
 
 	if (fd < 0)
@@ -438,40 +565,77 @@ put_once(struct folder *f, const struct folder_file *file,
 	ok = renew(
 	    fd, file->name, file->by_content ? NULL : file->bytes, file->len);
 	if (!ok && errno == ENOENT)
-		ok = has_room(f, min_free_bytes) &&
-		     put_nameless(f, fd, file, last_try) && fsync(fd) == 0;
+		ok = has_room(put) &&
+		     put_nameless(put->folder, &fd, file, put->last_try) &&
+		     fsync(fd) == 0;
 	drop(fd);
-	return ok;
+	return ok && is_in_place(put->folder);
+}
+
+/* Why it could not be kept, by errno; the log names the file, and the bytes. */
+static enum outcome
+explain(const struct put *put, struct problem *p)
+{
+	const struct folder_file *file = put->file;
+	const char *path = put->folder->path;
+	int errnum = errno;
+	char what[PROBLEM_DETAIL_ROOM];
+	enum outcome o;
+
+	if (!is_in_place(put->folder))
+		return folder_problem_set(p, errno, path, NULL, NULL);
+	o = folder_problem_set(p, errnum, path, file->folder,
+	    errnum == ENOTDIR || errnum == ELOOP ? NULL : file->name);
+	if (o != OUTCOME_STORE_FULL)
+		return o;
+	snprintf(what, sizeof(what),
+	    "%s: %lld bytes are free, %zu are wanted, min_free_bytes = %lld",
+	    path, (long long)folder_free_bytes(put->folder), file->len,
+	    (long long)put->min_free_bytes);
+	problem_set_detail(p, what);
+	errno = errnum;
+	if (put->short_bytes < 0)
+		return o;
+	return problem_set_errno(p, o,
+	    "The store's disk has %lld bytes left, less than min_free_bytes "
+	    "(%lld). Ask whoever runs this service to make room, or to set "
+	    "keep_days.",
+	    (long long)put->short_bytes, (long long)put->min_free_bytes);
 }
 
 enum outcome
 folder_put(struct folder *f, const struct folder_file *file,
     int64_t min_free_bytes, struct problem *p)
 {
+	struct put put = {
+		.folder = f,
+		.file = file,
+		.min_free_bytes = min_free_bytes,
+		.short_bytes = -1,
+	};
 	int try;
 
 	for (try = 1; try <= TRIES; try++) {
-		if (put_once(f, file, min_free_bytes, try == TRIES))
+		put.last_try = try == TRIES;
+		if (put_once(&put)) {
+			atomic_store(&f->failed_bytes, 0);
 			return OUTCOME_OK;
+		}
 		/* the folder was removed, or the same image linked, under
 		 * our hands: then look again */
 		if (errno != ENOENT && errno != EEXIST && errno != ESTALE)
 			break;
 	}
-	if (errno == ENOSPC || errno == EDQUOT)
-		return problem_set_errno(p, OUTCOME_STORE_FULL,
-		    "The disk or its quota is full, or has less than "
-		    "min_free_bytes left. Ask whoever runs this service to "
-		    "make room, or to set keep_days.");
 	if (errno == EEXIST && !file->by_content)
 		return problem_set_default(p, OUTCOME_EXISTS);
-	return problem_set_default_errno(p, OUTCOME_STORE_FAILED);
+	atomic_store(&f->failed_bytes, file->len == 0 ? 1 : file->len);
+	return explain(&put, p);
 }
 
 bool
 folder_renew(struct folder *f, const char *day, const char *name, size_t len)
 {
-	int fd = open_existing(f, day);
+	int fd = is_in_place(f) ? open_existing(f, day) : -1;
 	bool ok = fd >= 0 && renew(fd, name, NULL, len);
 
 	drop(fd);

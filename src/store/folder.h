@@ -20,8 +20,9 @@
 struct folder;
 
 /*
- * Open, and make if missing, with its parents.  NULL when it cannot be used;
- * complaints say why.  Also removes what a crash left (folder_sweep()).
+ * Open, and make if missing, with its parents.  NULL and errno when it cannot
+ * be used; complaints, unless they are NULL, say why.  Also removes what a
+ * crash left (folder_sweep()).
  */
 struct folder *folder_open(const char *path, FILE *complaints);
 void folder_close(struct folder *);
@@ -44,9 +45,9 @@ struct folder_file {
 /*
  * Keep it, durably: when this returns OUTCOME_OK it survives a power cut.
  * What is there already with the same bytes is kept, its time renewed.  Below
- * "min_free_bytes" of free space nothing new is written.  OUTCOME_OK,
- * OUTCOME_EXISTS (other bytes have that name), OUTCOME_STORE_FULL or
- * OUTCOME_STORE_FAILED.
+ * "min_free_bytes" of free space nothing new is written, nor while another
+ * folder has the path that this one was opened by.  OUTCOME_OK, OUTCOME_EXISTS
+ * (other bytes have that name), OUTCOME_STORE_FULL or OUTCOME_STORE_FAILED.
  */
 enum outcome folder_put(struct folder *, const struct folder_file *,
     int64_t min_free_bytes, struct problem *);
@@ -55,7 +56,8 @@ enum outcome folder_put(struct folder *, const struct folder_file *,
  */
 int64_t folder_free_bytes(struct folder *);
 
-/* Could something be kept now?  errno when not. */
+/* Could something be kept now?  errno when not, ESTALE where another folder has
+ * taken this one's place.  After a failure it is tried by writing. */
 bool folder_is_ready(struct folder *, int64_t min_free_bytes);
 
 /* Is that file there, of that size?  Its time is renewed. */

@@ -2,38 +2,56 @@
 #include "store/store.h"
 
 #include "store/folder.h"
+#include "store/folder_problem.h"
 #include "store/key.h"
 #include "store/s3.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 struct store {
 	const struct settings *settings;
-	struct folder *folder; /* NULL: the store is a bucket */
-	struct bucket *bucket;
+	struct bucket *bucket;           /* or a folder: */
+	_Atomic(struct folder *) folder; /* NULL until it could be opened */
 };
 
-static bool
-is_away(const struct store *s)
+/*
+ * The folder, opened as soon as that can be done: a disk that was not mounted
+ * or had another owner at start needs no restart.  NULL and errno.
+ */
+static struct folder *
+open_folder(struct store *s, FILE *complaints)
 {
-	return s->folder == NULL && s->bucket == NULL;
+	struct folder *f = atomic_load(&s->folder), *other = NULL;
+
+	if (f != NULL)
+		return f;
+	f = folder_open(s->settings->store, complaints);
+	if (f == NULL)
+		return NULL;
+	if (atomic_compare_exchange_strong(&s->folder, &other, f))
+		return f;
+	/* another thread was quicker, and its folder may be in use */
+	folder_close(f);
+	return other;
 }
 
 struct store *
-store_open(const struct settings *settings, bool needed, FILE *complaints)
+store_open(const struct settings *settings, FILE *complaints)
 {
 	struct store *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	s->settings = settings;
-	if (settings_store_is_s3(settings))
-		s->bucket = bucket_open(settings, complaints);
-	else
-		s->folder = folder_open(settings->store, complaints);
-	if (is_away(s) && (needed || settings_store_is_s3(settings))) {
+	if (!settings_store_is_s3(settings)) {
+		(void)open_folder(s, complaints);
+		return s;
+	}
+	s->bucket = bucket_open(settings, complaints);
+	if (s->bucket == NULL) {
 		store_close(s);
 		return NULL;
 	}
@@ -48,6 +66,17 @@ store_close(struct store *s)
 	folder_close(s->folder);
 	bucket_close(s->bucket);
 	free(s);
+}
+
+static enum outcome
+put_file(struct store *s, const struct folder_file *file, struct problem *p)
+{
+	struct folder *f = open_folder(s, NULL);
+
+	if (f == NULL)
+		return folder_problem_set(
+		    p, errno, s->settings->store, NULL, NULL);
+	return folder_put(f, file, s->settings->min_free_bytes, p);
 }
 
 /* The day in UTC, the digest of the very bytes. */
@@ -88,14 +117,12 @@ store_put(struct store *s, char key[STORE_KEY_ROOM], const struct buf *image,
 		.by_content = true,
 	};
 
-	if (is_away(s))
-		return problem_set_default(p, OUTCOME_STORE_FAILED);
 	if (!make_key(key, image))
 		return problem_set_default(p, OUTCOME_INTERNAL);
 	if (s->bucket != NULL)
 		return bucket_put(s->bucket, key, image, http, left_ms, p);
 	day_of(day, key);
-	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
+	return put_file(s, &file, p);
 }
 
 enum outcome
@@ -110,12 +137,10 @@ store_put_upload(struct store *s, char key[STORE_KEY_ROOM], const char *name,
 		.len = image->len,
 	};
 
-	if (is_away(s))
-		return problem_set_default(p, OUTCOME_STORE_FAILED);
 	snprintf(key, STORE_KEY_ROOM, NAME_UPLOADS "/%s.png", name);
 	if (s->bucket != NULL)
 		return bucket_put_new(s->bucket, key, image, http, left_ms, p);
-	return folder_put(s->folder, &file, s->settings->min_free_bytes, p);
+	return put_file(s, &file, p);
 }
 
 bool
@@ -123,29 +148,32 @@ store_renew(struct store *s, const char *key, size_t bytes, struct http *http,
     int64_t left_ms)
 {
 	char day[STORE_DAY_LEN + 1];
+	struct folder *f;
 
-	if (is_away(s))
-		return false;
 	if (s->bucket != NULL)
 		return bucket_has(s->bucket, key, http, left_ms);
 	day_of(day, key);
-	return folder_renew(s->folder, day, STORE_DIGITS(key), bytes);
+	f = open_folder(s, NULL);
+	return f != NULL && folder_renew(f, day, STORE_DIGITS(key), bytes);
 }
 
 int64_t
 store_free_bytes(struct store *s)
 {
-	return s->folder == NULL ? -1 : folder_free_bytes(s->folder);
+	struct folder *f = atomic_load(&s->folder);
+
+	return f == NULL ? -1 : folder_free_bytes(f);
 }
 
 const char *
 store_health(struct store *s, struct http *http)
 {
+	struct folder *f;
+
 	if (s->bucket != NULL)
 		return bucket_health(s->bucket, http);
-	if (is_away(s))
-		return "cannot be written";
-	if (folder_is_ready(s->folder, s->settings->min_free_bytes))
+	f = open_folder(s, NULL);
+	if (f != NULL && folder_is_ready(f, s->settings->min_free_bytes))
 		return "ok";
-	return errno == ENOSPC ? "full" : "cannot be written";
+	return folder_problem_phrase(errno);
 }

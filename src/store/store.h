@@ -18,12 +18,12 @@
 struct store;
 
 /*
- * NULL when the store cannot be used; complaints say why.  A folder that is not
- * "needed" now is complained of too, and what is to be kept then is
- * OUTCOME_STORE_FAILED.  Settings are borrowed.
+ * NULL when the settings of a bucket are wrong, or there is no memory;
+ * complaints say why.  A folder that cannot be used is complained of, and tried
+ * again whenever something is to be kept: until it can, that is
+ * OUTCOME_STORE_FAILED or OUTCOME_STORE_FULL.  Settings are borrowed.
  */
-struct store *store_open(
-    const struct settings *, bool needed, FILE *complaints);
+struct store *store_open(const struct settings *, FILE *complaints);
 void store_close(struct store *);
 
 /* Where an image is, below the store's address: "YYYY-MM-DD/SHA256.png". */

@@ -358,7 +358,7 @@ main(int argc, char **argv)
 	b.name = "start";
 	if (!settings_load(&b.settings, "/dev/null", envp, stderr))
 		return 78;
-	b.store = store_open(&b.settings, true, stderr);
+	b.store = store_open(&b.settings, stderr);
 	b.flight = flight_open(64, 5000);
 	b.scratch = png_scratch_open();
 	b.inflater = libdeflate_alloc_decompressor();

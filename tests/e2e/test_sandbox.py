@@ -5,8 +5,10 @@ What it forbids is in tests/unit/test_sandbox.c.
 
 import os
 import re
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -75,6 +77,7 @@ class Resolver(threading.Thread):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.77", 53))
         self.asked = 0
+        self.refuse = None  # names with this in them
 
     def run(self):
         while True:
@@ -83,7 +86,8 @@ class Resolver(threading.Thread):
                 return
             self.asked += 1
             end = question.index(b"\0", 12) + 5
-            is_a = question[end - 4:end - 2] == b"\0\1"
+            is_a = question[end - 4:end - 2] == b"\0\1" and not (
+                self.refuse and self.refuse in question)
             self.socket.sendto(
                 question[:2] + b"\x81\x80\0\1" + (b"\0\1" if is_a else b"\0\0")
                 + b"\0\0\0\0" + question[12:end] +
@@ -126,6 +130,81 @@ def test_a_replaced_resolv_conf_is_read(service, post, grafana, resolver):
     replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
     assert post(url + PANEL).status == 200
     assert resolver.asked > 0
+
+
+MODULE = r"""
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <nss.h>
+#include <string.h>
+
+enum nss_status
+_nss_made_gethostbyname4_r(const char *name, struct gaih_addrtuple **to,
+    char *room, size_t size, int *errnum, int *herrnum, int *ttl)
+{
+	struct gaih_addrtuple *t = (struct gaih_addrtuple *)room;
+
+	(void)size; (void)errnum; (void)herrnum; (void)ttl;
+	if (strcmp(name, "by-module.test") != 0)
+		return NSS_STATUS_NOTFOUND;
+	memset(t, 0, sizeof(*t));
+	t->name = strcpy((char *)(t + 1), name);
+	t->family = AF_INET;
+	t->addr[0] = htonl(0x7f000001);
+	*to = t;
+	return NSS_STATUS_SUCCESS;
+}
+"""
+
+
+@pytest.fixture
+def modules(nsswitch):
+    """An environment in which libc finds the module "made" for names."""
+    if not shutil.which("cc"):
+        pytest.skip("no compiler")
+    folder = tempfile.mkdtemp(prefix="nss-", dir="/run")
+    os.chmod(folder, 0o755)
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-soname,libnss_made.so.2", "-x",
+                    "c", "-", "-o", folder + "/libnss_made.so.2"],
+                   input=MODULE, text=True, check=True)
+    yield {"LD_LIBRARY_PATH": folder}
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def nsswitch():
+    """nsswitch(hosts): how names are looked up from now on."""
+    path = "/etc/nsswitch.conf"
+    with open(path) as f:
+        before = f.read()
+    yield lambda hosts: replace(path, re.sub(r"(?m)^hosts:.*", hosts, before))
+    replace(path, before)
+
+
+@pytest.mark.parametrize("hosts", [
+    "hosts: files made dns",
+    " hosts :\tfiles nosuch [!UNAVAIL=return] ../made made [NOTFOUND=return] dns  # x",
+    "hosts: nosuch files [ NOTFOUND=continue ]made"])
+def test_names_are_looked_up_by_the_modules_that_nsswitch_conf_names(
+        service, post, grafana, nsswitch, modules, hosts):
+    """They are libraries, which libc loads when it first needs them."""
+    url = "http://by-module.test:%d" % grafana.port
+    nsswitch(hosts)
+    service.start(grafana=url, environment=modules)
+    assert post(url + PANEL).status == 200
+
+
+def test_a_module_that_cannot_be_loaded_any_more_ends_nothing(
+        service, post, grafana, resolver, nsswitch, modules):
+    by_dns = "http://by-dns.test:%d" % grafana.port
+    by_module = "http://by-module.test:%d" % grafana.port
+    resolver.refuse = b"by-module"
+    replace("/etc/resolv.conf", "nameserver 127.0.0.77\n")
+    nsswitch("hosts: files dns")
+    service.start(grafana="%s, %s" % (by_dns, by_module), environment=modules)
+    nsswitch("hosts: files made dns")
+    assert post(by_module + PANEL).json["outcome"] == "upstream"
+    assert post(by_dns + PANEL).status == 200
 
 
 def test_a_name_that_leads_elsewhere_meanwhile_gets_no_request(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/folder.h"
+#include "store/folder_problem.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,6 +37,21 @@ fsync(int fd)
 	return (int)syscall(SYS_fsync, fd);
 }
 
+/* What another process removes just before the next link. */
+static const char *before_link;
+
+/* What a disk's quota says to whoever wants room. */
+static int fallocate_error;
+
+int
+posix_fallocate(int fd, off_t from, off_t len)
+{
+	(void)fd;
+	(void)from;
+	(void)len;
+	return fallocate_error;
+}
+
 /* The next link is made, and its answer lost: what NFS asks again then fails
  * so. */
 static int link_error;
@@ -43,8 +59,11 @@ static int link_error;
 int
 linkat(int from, const char *one, int to, const char *other, int flags)
 {
-	int rc = (int)syscall(SYS_linkat, from, one, to, other, flags);
+	int rc;
 
+	if (before_link != NULL && rmdir(before_link) == 0)
+		before_link = NULL;
+	rc = (int)syscall(SYS_linkat, from, one, to, other, flags);
 	if (link_error == 0)
 		return rc;
 	errno = link_error;
@@ -385,6 +404,158 @@ put_if_free(const char *name, int64_t min_free_bytes)
 	    min_free_bytes, &problem);
 }
 
+/* Does the last problem name that, for people and for the log? */
+static bool
+said(int errnum, const char *why, const char *detail)
+{
+	bool ok = problem.errnum == errnum &&
+		  strstr(problem.why, why) != NULL &&
+		  strstr(problem.detail, detail) != NULL;
+
+	if (!ok)
+		printf("# %d: %s | %s\n", problem.errnum, problem.why,
+		    problem.detail);
+	return ok;
+}
+
+static bool
+is_ready(int errnum)
+{
+	errno = 0;
+	return folder_is_ready(f, 0) ? errnum == 0 : errno == errnum;
+}
+
+static void
+today(char day[sizeof("YYYY-MM-DD")])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	strftime(day, sizeof("YYYY-MM-DD"), "%Y-%m-%d", gmtime_r(&now, &tm));
+}
+
+static void
+replaced(void)
+{
+	char away[96];
+
+	fresh();
+	snprintf(away, sizeof(away), "%s.old", path);
+	test ("a second folder in the place of the store is store-failed") {
+		check_str(put("x", BYTES), "ok");
+		check(rename(path, away) == 0 && mkdir(path, 0711) == 0);
+		check_str(put("y", BYTES), "store-failed");
+		check(said(ESTALE, "restart", path));
+		check(entries(path) == 0 && is_ready(ESTALE));
+		check(!folder_renew(f, DAY, "x", LEN));
+	}
+	test ("a store that was moved away is store-failed") {
+		check(rmdir(path) == 0);
+		check_str(put("y", BYTES), "store-failed");
+		check(said(ENOENT, "missing", path) && is_ready(ENOENT));
+		check(entries(root) > 0 && access(path, F_OK) != 0);
+	}
+	test ("once the first folder is back it is well by itself") {
+		check(rename(away, path) == 0 && is_ready(0));
+		check_str(put("y", BYTES), "ok");
+		check(folder_renew(f, DAY, "x", LEN));
+	}
+	test ("a link to the folder is as good as the folder") {
+		folder_close(f);
+		check(rename(path, away) == 0 && symlink(away, path) == 0);
+		f = folder_open(path, stdout);
+		check(f != NULL && is_ready(0));
+		check_str(put("z", BYTES), "ok");
+		check(unlink(path) == 0 && mkdir(path, 0711) == 0);
+		check_str(put("z", BYTES), "store-failed");
+		check(rmdir(path) == 0 && rename(away, path) == 0);
+	}
+}
+
+static void
+readiness(void)
+{
+	char day[sizeof("YYYY-MM-DD")];
+
+	fresh();
+	today(day);
+	test ("a day's folder that is a link is named, and nothing is ready") {
+		check(symlink(root, at(DAY)) == 0 && is_ready(0));
+		check_str(put("x", BYTES), "store-failed");
+		check(said(ENOTDIR, "no folder", at(DAY)));
+		check(strstr(problem.detail, "/x") == NULL);
+		check(symlink(root, at(day)) == 0 && is_ready(ENOTDIR));
+		check(unlink(at(day)) == 0 && is_ready(0));
+	}
+	test ("a file that cannot be kept is named") {
+		check(unlink(at(DAY)) == 0 && mkdir(at(DAY), 0711) == 0);
+		check(mkdir(at(DAY "/x"), 0711) == 0);
+		check_str(put("x", BYTES), "store-failed");
+		check(said(EEXIST, "cannot be written", at(DAY "/x")));
+	}
+	test ("after a failure only what can be written is ready") {
+		fallocate_error = EDQUOT;
+		check(is_ready(EDQUOT));
+		fallocate_error = 0;
+		check(is_ready(0));
+		check_str(put("y", BYTES), "ok");
+		fallocate_error = EDQUOT;
+		check(is_ready(0));
+		fallocate_error = 0;
+	}
+}
+
+static void
+emptied(void)
+{
+	test ("a day's folder removed before the link costs one more try") {
+		fresh();
+		before_link = at(DAY);
+		synced_count = 0;
+		check_str(put("x", BYTES), "ok");
+		check(before_link == NULL);
+		check_bytes(at(DAY "/x"), BYTES);
+		/* the bytes are not written, nor synced, twice */
+		check(when_synced(at(DAY "/x")) > 0);
+		check(synced_count <= 5 && when_synced(at(DAY)) > 0);
+	}
+}
+
+/* The sentence for an errno names what mends it, which is not always chown. */
+static void
+words(void)
+{
+	static const struct {
+		int errnum;
+		const char *word, *phrase, *why;
+	} rows[] = {
+		{ EACCES, "store-failed", "cannot be written", "owner" },
+		{ EROFS, "store-failed", "is on a read-only file system",
+		    "mount it for writing" },
+		{ ENOENT, "store-failed", "cannot be written", "missing" },
+		{ ENOTDIR, "store-failed", "cannot be written", "no folder" },
+		{ ESTALE, "store-failed", "was replaced by another folder",
+		    "restart" },
+		{ EIO, "store-failed", "cannot be written", "disk" },
+		{ ENOSPC, "store-full", "full", "make room" },
+		{ EDQUOT, "store-full", "full", "quota" },
+	};
+	size_t i;
+
+	test ("each errno of a store has its own words") {
+		for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			check_str(outcome_word(folder_problem_set(&problem,
+				      rows[i].errnum, "/s", NULL, NULL)),
+			    rows[i].word);
+			check(said(rows[i].errnum, rows[i].why, "/s"));
+			check_str(folder_problem_phrase(rows[i].errnum),
+			    rows[i].phrase);
+		}
+		folder_problem_set(&problem, EACCES, "/s", "d", "f");
+		check_str(problem.detail, "/s/d/f");
+	}
+}
+
 static void
 room(void)
 {
@@ -394,6 +565,8 @@ room(void)
 		check(*problem.why != '\0' &&
 		      strstr(problem.why, "min_free_bytes") != NULL);
 		check(problem.errnum == ENOSPC && entries(at(DAY)) == 0);
+		check(said(ENOSPC, " bytes left, less than min_free_bytes (9",
+		    " bytes are free, 22 are wanted"));
 	}
 	test ("it is saved when enough is free") {
 		check(put_if_free("x", 1) == OUTCOME_OK);
@@ -465,6 +638,10 @@ main(void)
 	lost_answers();
 	durable();
 	names_taken();
+	words();
+	replaced();
+	readiness();
+	emptied();
 	room();
 	sweeping();
 	folder_close(f);

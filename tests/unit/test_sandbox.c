@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +238,114 @@ try_code(void)
 	return mprotect(p, 4096, PROT_READ | PROT_EXEC) < 0 ? errno : 0;
 }
 
+/* What was written into the store, as a file and as code. */
+static int
+try_file_code(int prot)
+{
+	static const char code[] = "\xc3";
+	int fd = openat(day, "code", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	void *p;
+
+	if (fd < 0 || write(fd, code, sizeof(code)) != sizeof(code))
+		return 1;
+	p = mmap(NULL, 4096, prot, MAP_PRIVATE, fd, 0);
+	unlinkat(day, "code", 0);
+	if (prot & PROT_EXEC)
+		return p == MAP_FAILED ? errno : 0;
+	return mprotect(p, 4096, PROT_READ | PROT_EXEC) < 0 ? errno : 0;
+}
+
+static int
+try_mapped_code(void)
+{
+	return try_file_code(PROT_READ | PROT_EXEC);
+}
+
+static int
+try_protected_code(void)
+{
+	return try_file_code(PROT_READ);
+}
+
+static int
+try_pkey_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return syscall(SYS_pkey_mprotect, p, 4096, PROT_READ | PROT_EXEC, -1) <
+		       0
+		   ? errno
+		   : 0;
+}
+
+/* errno of a file of the store's that is given that mode. */
+static int
+sets_mode(mode_t mode)
+{
+	int fd = openat(day, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fchmod(fd, mode) < 0 ? errno : 0;
+}
+
+static int
+try_setuid(void)
+{
+	return sets_mode(04644);
+}
+
+static int
+try_setgid(void)
+{
+	return sets_mode(02644);
+}
+
+static int
+try_executable(void)
+{
+	return sets_mode(0755);
+}
+
+static int
+try_open_setuid(void)
+{
+	return openat(day, "s", O_WRONLY | O_CREAT | O_CLOEXEC, 04755) < 0
+		   ? errno
+		   : 0;
+}
+
+static int
+try_mkdir_shared(void)
+{
+	return mkdirat(day, "s", 02777) < 0 ? errno : 0;
+}
+
+static int
+reaches(int socket_of, const struct sockaddr_un *to, socklen_t len)
+{
+	return connect(socket_of, (const struct sockaddr *)to, len) < 0 ? errno
+									: 0;
+}
+
+static struct sockaddr_un abstract = { .sun_family = AF_UNIX },
+			  named = { .sun_family = AF_UNIX };
+
+static int
+try_abstract(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return reaches(fd, &abstract, sizeof(abstract));
+}
+
+static int
+try_named(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return reaches(fd, &named, sizeof(named));
+}
+
 static int
 try_tmp(void)
 {
@@ -414,6 +523,11 @@ try_calls(void)
 	test ("memory is never both written and run") {
 		check(confined(try_code) == ENOSYS);
 	}
+	test ("nothing is run that was not there at start: no file, either") {
+		check(confined(try_mapped_code) == ENOSYS);
+		check(confined(try_protected_code) == ENOSYS);
+		check(confined(try_pkey_code) == ENOSYS);
+	}
 }
 
 static void
@@ -438,6 +552,88 @@ try_network(void)
 	}
 	test ("nobody can be listened to") {
 		check(confined(try_listen) == ENOSYS);
+	}
+}
+
+static int
+landlock_abi(void)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+}
+
+/* Sockets of others, as desktops and containers have them. */
+static void
+try_local_sockets(void)
+{
+	int one = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int two = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(
+	    abstract.sun_path + 1, sizeof(abstract.sun_path) - 1, "%s", root);
+	snprintf(named.sun_path, sizeof(named.sun_path), "%s/socket", root);
+	check(bind(one, (struct sockaddr *)&abstract, sizeof(abstract)) == 0 &&
+	      listen(one, 8) == 0);
+	check(bind(two, (struct sockaddr *)&named, sizeof(named)) == 0 &&
+	      listen(two, 8) == 0);
+	test ("a socket in a folder can be connected to, as for names") {
+		check(confined(try_named) == 0);
+	}
+	test ("an abstract one cannot, where the kernel can forbid it") {
+		check(confined(try_abstract) ==
+		      (landlock_abi() >= 6 ? EPERM : 0));
+	}
+	close(one);
+	close(two);
+}
+
+/* A store that comes later, where it is to be. */
+static int
+try_late_store(void)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/late", root);
+	if (mkdir(path, 0711) != 0)
+		return errno;
+	snprintf(path, sizeof(path), "%s/late/store", root);
+	if (mkdir(path, 0711) != 0)
+		return errno;
+	return opens(path, O_TMPFILE | O_WRONLY);
+}
+
+static int
+try_beside_root(void)
+{
+	return opens("/var/tmp", O_TMPFILE | O_WRONLY);
+}
+
+static void
+try_missing_store(void)
+{
+	char late[96];
+
+	snprintf(late, sizeof(late), "%s/late/store", root);
+	settings.store = late;
+	test ("a store that is missing at start may come later, in its place") {
+		check(confined(try_late_store) == 0);
+		check(confined(try_home) == EACCES);
+	}
+	snprintf(late, sizeof(late), "/nosuch-store");
+	test ("but the root folder is never opened for it") {
+		check(confined(try_beside_root) == EACCES);
+	}
+	settings.store = store;
+}
+
+static void
+try_modes(void)
+{
+	test ("files get the mode of images, and never more") {
+		check(confined(try_setuid) == ENOSYS);
+		check(confined(try_setgid) == ENOSYS);
+		check(confined(try_executable) == ENOSYS);
+		check(confined(try_open_setuid) == ENOSYS);
+		check(confined(try_mkdir_shared) == ENOSYS);
 	}
 }
 
@@ -517,7 +713,10 @@ main(void)
 	day = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	try_calls();
 	try_network();
+	try_local_sockets();
 	try_files();
+	try_modes();
+	try_missing_store();
 	try_levels();
 	tree_remove(root);
 	return tap_done();
