@@ -148,7 +148,7 @@ check_run(const char *file, int argc, char *argv[])
 	if (argc > 0)
 		return EX_USAGE;
 	if (!settings_load(&settings, file, environ, stderr) ||
-	    !owner_become(&settings))
+	    owner_become(&settings) == EX_NOPERM)
 		goto out;
 	if (settings_store_is_s3(&settings)) {
 		bucket = bucket_open(&settings, stderr);

@@ -36,9 +36,12 @@ int sensu_run(const char *file, int argc, char *argv[]);
 
 /*
  * Take the identity of the store's owner when we are root, so that nothing
- * which the service could not write appears in the store.  A bucket and a
- * store that is not there yet have no owner: then nothing changes.
+ * which the service could not write appears in the store, and no link of its
+ * user's leads us to the files of others.  EX_OK also for a bucket, and for
+ * root's own store in root's own folders.  EX_NOPERM when that cannot be done,
+ * or the way there is not to be trusted: complained of on standard error.
+ * EX_NOINPUT when there is no store, and with it no owner.
  */
-bool owner_become(const struct settings *);
+int owner_become(const struct settings *);
 
 #endif

@@ -157,14 +157,13 @@ purge_run(const char *file, int argc, char *argv[])
 		status = EX_OK;
 		goto out;
 	}
-	status = EX_NOPERM;
-	if (!owner_become(&settings))
-		goto out;
-	status = EX_NOINPUT;
-	if (access(settings.store, F_OK) != 0)
+	status = owner_become(&settings);
+	if (status == EX_OK && access(settings.store, F_OK) != 0)
+		status = EX_NOINPUT;
+	if (status == EX_NOINPUT)
 		fprintf(stderr, "grafana-images: store = %s: %s\n",
-		    settings.store, strerrordesc_np(errno));
-	else
+		    settings.store, strerrordesc_np(ENOENT));
+	if (status == EX_OK)
 		status =
 		    dry_run ? apply(&settings, true) : apply_alone(&settings);
 out:

@@ -326,12 +326,13 @@ remove_run(const char *file, int argc, char *argv[])
 	if (!settings_load(&settings, file, environ, stderr) ||
 	    !place_parse(&job.public_url, settings.public_url, &why))
 		goto out;
-	status = EX_NOPERM;
-	if (!owner_become(&settings))
-		goto out;
-	status = EX_NOINPUT;
-	if (open_store(&job))
-		status = remove_all(&job, argc, argv);
+	status = owner_become(&settings);
+	if (status == EX_NOINPUT)
+		fprintf(stderr, "grafana-images: store = %s: %s\n",
+		    settings.store, strerrordesc_np(ENOENT));
+	if (status == EX_OK)
+		status = open_store(&job) ? remove_all(&job, argc, argv)
+					  : EX_NOINPUT;
 out:
 	close_store(&job);
 	place_free(&job.public_url);

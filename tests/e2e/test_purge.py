@@ -217,6 +217,77 @@ def test_as_root_a_command_takes_the_identity_of_the_store_s_owner(
     assert re.match(r"setuid\(%d\) += 0$" % owner, trace.read_text(), re.M)
 
 
+def trap(path):
+    """Somebody else's folder with an image that a purge would remove."""
+    folder = path / day(30)
+    folder.mkdir(parents=True)
+    victim = folder / ("a" * 64 + ".png")
+    victim.write_text("x")
+    return victim
+
+
+@pytest.fixture
+def moved(store, tmp_path):
+    """moved(path): the store is there, in a folder of the service's user."""
+    if os.geteuid() != 0 or not has_www_data():
+        pytest.skip("no other users in this namespace")
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and folder != tmp_path.parents[-1]:
+            folder.chmod(folder.stat().st_mode | 0o11)
+    top = tmp_path / "top"
+    top.mkdir()
+    shutil.chown(top, "daemon", "daemon")
+    store(keep_days=1, store=top / "images")
+    return top / "images"
+
+
+@pytest.mark.parametrize("command", [["purge"], ["remove", "%s.png" % ("a" * 64)]],
+                         ids=lambda c: c[0])
+def test_as_root_it_follows_no_link_of_the_services_user(
+        moved, tmp_path, command):
+    for owner in ("root", "www-data"):
+        victim = trap(tmp_path / owner)
+        shutil.chown(tmp_path / owner, owner, owner)
+        moved.symlink_to(tmp_path / owner)
+        os.lchown(moved, os.stat(moved.parent).st_uid, -1)
+        out = run(*command)
+        assert out.returncode == 77
+        assert "a link of another user" in out.stderr and str(moved) in out.stderr
+        assert victim.exists() and not (tmp_path / owner / ".state").exists()
+        moved.unlink()
+
+
+def test_as_root_it_enters_no_folder_of_roots_that_others_could_put_there(
+        moved):
+    victim = trap(moved)
+    out = run("purge")
+    assert out.returncode == 77
+    assert "belongs to root" in out.stderr
+    assert victim.exists() and not (moved / ".state").exists()
+
+
+def test_as_root_it_takes_links_of_roots_and_of_the_owners(moved, tmp_path):
+    victim = trap(tmp_path / "disk")
+    for path in (tmp_path / "disk", victim.parent, victim):
+        shutil.chown(path, "daemon", "daemon")
+    moved.symlink_to(tmp_path / "disk")
+    out = run("purge", "--dry-run")
+    assert (out.returncode, out.stdout) == (0, "would remove 1 images, 1 bytes\n")
+    os.lchown(moved, os.stat(moved.parent).st_uid, -1)
+    out = run("purge")
+    assert (out.returncode, out.stdout) == (0, "removed 1 images, 1 bytes\n")
+
+
+def test_as_root_it_purges_roots_own_store_in_roots_own_folders(store, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    victim = trap(tmp_path / "images")
+    store(keep_days=1, store=tmp_path / "images")
+    out = run("purge")
+    assert (out.returncode, out.stdout) == (0, "removed 1 images, 1 bytes\n")
+    assert not victim.exists()
+
+
 # How it tells
 
 def test_a_second_purge_says_so_and_ends_with_75(store):
