@@ -49,9 +49,10 @@ says $? "shellcheck has nothing to say" "$out"
 out=$(mandoc -T lint -W warning cgi/grafana-images.8 2>&1)
 says $? "mandoc has nothing to say about the manual" "$out"
 
-out=$(grep -rnE '\b(time\.)?sleep\(' tests --include='*.py' --include='*.c')
+out=$(grep -rnE '\b(time\.)?sleep\(' tests --include='*.py' --include='*.c' |
+  grep -v 'time.sleep(LOOK_SECONDS)')
 [ -z "$out" ]
-says $? "no test sleeps" "$out"
+says $? "no test sleeps, but to look again soon" "$out"
 
 [ "$(wc -l <Makefile)" -le 250 ]
 says $? "the Makefile stays under 250 lines" "$(wc -l Makefile)"
