@@ -7,6 +7,7 @@ program is behind them, as a responder or started by the server itself.
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -37,6 +38,7 @@ HEADERS = {
 CACHE = "public, max-age=86400, immutable"
 REFUSED = (400, 403, 404, 405)
 NEIGHBOUR = "127.0.0.3"  # allowed to save
+MONITOR = "127.0.0.4"  # allowed to ask for health and metrics
 STRANGER = "127.0.0.2"
 SECRET = b"this must never be served"
 JSON_ACCEPTS = ["application/json", "application/problem+json",
@@ -629,7 +631,8 @@ class Behind:
 
 @pytest.fixture(scope="module", params=every(webservers.ALL))
 def behind(request, responder):
-    with request.param(allow=[NEIGHBOUR], program=responder.program) as server:
+    with request.param(allow=[NEIGHBOUR], monitors=[MONITOR],
+                       program=responder.program) as server:
         no_store(responder)
         if not server.listens:
             new_store(responder, "www-data")
@@ -723,6 +726,55 @@ def test_health_and_metrics_arrive(behind):
     answer = behind.server.ask("/grafana-images/x.png", "POST", body=b"{}",
                                headers={"Authorization": "Bearer x"})
     assert answer.status == 405
+
+
+def told(answer):
+    """What of the program this answer is: "save" or "watch"; None if it is none."""
+    word = answer.body.split(b":")[0]
+    if any(text in answer.body for text in (b"grafana_images_build_info",
+                                            b'"sandbox"')):
+        return "watch"
+    if (b"pubImg" in answer.body or word in (b"no-token", b"not-a-png", b"exists")
+            or word == b"malformed" and b"The web server" not in answer.body):
+        return "save"
+    return "method" if word == b"method" else None
+
+
+BEFORE = ["/", "//", "/./", "/x/../", "/%2e/", "/x/%2e%2e/", "/%2f", "/;/", "/%5c",
+          "http://127.0.0.1/", "HTTP://other//", "/saved-images/../",
+          "/saved-images/..%2f", "/grafana-images/health/../../"]
+SPELLINGS = [
+    "", "/", "//", "?health", "?x&metrics=1", "?%6detrics", "/?metrics", "//?health",
+    "/.?health", "/health", "/metrics", "//health", "/./metrics", "/x/../metrics",
+    "/%6detrics", "/%6Detrics", "%2fmetrics", "%2Fhealth", "/metrics%0a",
+    "/metrics%00", "/metrics/", "/metrics/.", "/metrics;x", ";x/metrics",
+    "/metrics?a.png", "/%2e/metrics", "/%2E/metrics", "/x/%2e%2e/metrics",
+    "/x%2f..%2fmetrics", "/%252e/metrics", "%3fmetrics", "/metrics%3fa.png",
+    "/METRICS", "/a.png", "//a.png", "/./a.png", "/%2e/a.png", "/%2E/a.png",
+    "/a%2epng", "/a%2Epng", "/%61.png", "/x/../a.png", "/a.png%0a", "/a.png;x",
+    "/a.png/metrics", "/metrics/a.png", "/metrics%2fa.png", "/a.png%2fmetrics",
+    "/a.png/../metrics", "/metrics/../a.png", "/health/..", "/health/../",
+    "/health/%2e%2e", "/a.png?metrics", "/.png", "/health/../health"]
+
+
+@pytest.mark.parametrize("source, never", [
+    (STRANGER, ("save", "watch", "method")), (NEIGHBOUR, ("watch",))],
+    ids=["stranger", "saves"])
+def test_no_spelling_of_an_address_leads_past_the_lists(behind, source, never):
+    behind.start(uploads="on")
+    asked = 0
+    places = ["/", "//"] if behind.server.process_a_request else BEFORE
+    for before, after in itertools.product(places, SPELLINGS):
+        for name in ("grafana-images", "grafana%2dimages", "Grafana-Images"):
+            if name != "grafana-images" and before != "/":
+                continue
+            for method in ("GET", "POST", "PUT"):
+                path = before + name + after
+                answer = behind.server.ask(path, method, source=source,
+                                           body=None if method == "GET" else b"x")
+                assert told(answer) not in never, (method, path, answer)
+                asked += told(answer) is not None
+    assert bool(asked) == (source != STRANGER)
 
 
 def test_an_upload_is_kept_and_served(behind):

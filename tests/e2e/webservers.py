@@ -9,8 +9,10 @@ It ends with this process at the latest.
 """
 
 import collections
+import errno
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,9 +28,18 @@ Answer = collections.namedtuple("Answer", "status headers body")
 
 
 def free_port(address="127.0.0.1"):
-    with socket.socket() as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
+    """One below those that the kernel gives to clients: until a server listens on it,
+    no connection gets it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first = int(f.read().split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind((address, random.randrange(10000, max(first, 20000))))
+                return s.getsockname()[1]
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
 
 
 def has_www_data():
@@ -52,18 +63,25 @@ class WebServer:
     retry_after = True  # with its own 502 and 503
     caches_what_is_not_there = False
     passes_unknown_methods = True
+    process_a_request = False  # which takes its time
     stop_signal = signal.SIGTERM
     password_modules = ""  # lines for server_extra that a password for PUT needs
     all_else_is_503 = ""  # lines for server_extra that take every other address
     bad_lines = ("[alert]", "[emerg]", ":alert]", ":emerg]", "Sanitizer",
                  "runtime error:")
 
-    def __init__(self, allow=(), program=None, server_extra="", http_extra=""):
-        """allow: addresses that may save beside loopback's own.
+    def __init__(self, allow=(), program=None, server_extra="", http_extra="",
+                 monitors=(), server_before="", inside=False):
+        """allow: addresses that may save beside loopback's own; monitors: that may
+        ask for health and metrics.
         program: for those that start it themselves, if not /usr/bin/grafana-images.
-        server_extra: lines for the main configuration, where the shipped file is
-        included."""
+        server_before, server_extra: lines for the main configuration, before and
+        after the line that includes the shipped file.
+        inside: Apache: include it in the <VirtualHost>, between the two."""
         self.allow = list(allow)
+        self.monitors = list(monitors)
+        self.server_before = server_before
+        self.inside = inside
         self.program = program
         self.server_extra = server_extra
         self.http_extra = http_extra  # nginx: lines outside of the server block
@@ -109,8 +127,18 @@ class WebServer:
     def environment(self):
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
-    def allow_text(self):
+    @classmethod
+    def list_text(cls, addresses):
+        """The lines that let these addresses ask."""
         raise NotImplementedError
+
+    def lists(self):
+        """The files that say who may ask, and the addresses for each."""
+        if not self.allow_file:
+            return []
+        return [(self.allow_file, self.allow),
+                (os.path.splitext(self.allow_file)[0] + ".monitors",
+                 self.monitors)]
 
     def start(self):
         for path in self.installed:
@@ -123,9 +151,10 @@ class WebServer:
         shutil.chown(self.dir, "www-data", "www-data")
         os.makedirs(os.path.join(self.dir, "empty"))
         self.port = free_port(self.address)
-        if self.allow and self.allow_file:
-            with open(self.allow_file, "w") as f:
-                f.write(self.allow_text())
+        for path, addresses in self.lists():
+            if addresses:
+                with open(path, "w") as f:
+                    f.write(self.list_text(addresses))
         conf = os.path.join(self.dir, "main.conf")
         with open(conf, "w") as f:
             f.write(self.configuration())
@@ -191,8 +220,9 @@ class WebServer:
 
     def _forget(self):
         self.process = None
-        if self.allow and self.allow_file and os.path.exists(self.allow_file):
-            os.unlink(self.allow_file)
+        for path, addresses in self.lists():
+            if addresses and os.path.exists(path):
+                os.unlink(path)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # Asking it.
@@ -244,8 +274,9 @@ class Nginx(WebServer):
     location ~* \\.(png|jpg)$ { return 503; }
 """
 
-    def allow_text(self):
-        return "".join("allow %s;\n" % address for address in self.allow)
+    @classmethod
+    def list_text(cls, addresses):
+        return "".join("allow %s;\n" % address for address in addresses)
 
     def command(self, conf):
         return ["nginx", "-e", self.dir + "/error.log", "-p", self.dir, "-c", conf]
@@ -273,12 +304,13 @@ http {{
     listen {address}:{port};
     server_name localhost;
     root {dir}/empty;
+{before}
     include {snippet};
 {extra}
   }}
 }}
 """.format(dir=self.dir, port=self.port, extra=self.server_extra,
-           http_extra=self.http_extra, address=self.address,
+           before=self.server_before, http_extra=self.http_extra, address=self.address,
            snippet=self.snippet)
 
 
@@ -296,8 +328,9 @@ class Apache(WebServer):
         cls.installed = ["/etc/apache2/conf-available/" + cls.conf]
         cls.needs = ["%s/mod_%s.so" % (cls.module_dir, m) for m in cls.modules]
 
-    def allow_text(self):
-        return "".join("Require ip %s\n" % address for address in self.allow)
+    @classmethod
+    def list_text(cls, addresses):
+        return "".join("Require ip %s\n" % address for address in addresses)
 
     def command(self, conf):
         return ["apache2", "-D", "FOREGROUND", "-f", conf]
@@ -307,10 +340,12 @@ class Apache(WebServer):
         modules = ["mpm_event", "authz_core", "authz_host", "auth_basic",
                    "authn_core", "authn_file", "authz_user", "autoindex", "dir",
                    "mime", "negotiation", "env", "alias", "headers", "setenvif",
-                   "reqtimeout", "proxy", "proxy_http"] + self.modules
+                   "reqtimeout", "proxy", "proxy_http", "access_compat",
+                   "rewrite"] + self.modules
         program = ""
         if self.program and not self.listens:
             program = "Define GRAFANA_IMAGES_PROGRAM " + self.program
+        include = "Include " + self.installed[0]
         return """
 ServerRoot {dir}
 ServerName localhost
@@ -353,11 +388,15 @@ DocumentRoot {dir}/empty
   FcgidConnectTimeout 20
 </IfModule>
 {program}
-Include {conf}
+{everywhere}
 <VirtualHost *:{port}>
+{before}
+{here}
 {extra}
 </VirtualHost>
-""".format(dir=self.dir, port=self.port, program=program, conf=self.installed[0],
+""".format(dir=self.dir, port=self.port, program=program,
+           everywhere="" if self.inside else include,
+           before=self.server_before, here=include if self.inside else "",
            extra=self.server_extra,
            load="\n".join("LoadModule %s_module %s/mod_%s.so"
                           % (m, self.module_dir, m) for m in modules))
@@ -381,6 +420,7 @@ class ApacheCgid(Apache):
     modules = ["cgid"]
     conf = "grafana-images-cgid.conf"
     listens = False
+    process_a_request = True
 
 
 class Lighttpd(WebServer):
@@ -401,9 +441,10 @@ $HTTP["url"] !~ "^/(?:grafana-images|saved-images)" {
 }
 """
 
-    def allow_text(self):
+    @classmethod
+    def list_text(cls, addresses):
         return "".join('$HTTP["remote-ip"] == "%s" { url.access-deny = () }\n'
-                       % address for address in self.allow)
+                       % address for address in addresses)
 
     def command(self, conf):
         return ["lighttpd", "-D", "-f", conf]
@@ -435,11 +476,12 @@ index-file.names = ( "index.php", "index.html" )
 url.access-deny = ( "~", ".inc" )
 static-file.exclude-extensions = ( ".php", ".pl", ".fcgi" )
 include_shell "/usr/share/lighttpd/create-mime.conf.pl"
+{before}
 include "{conf}"
 {extra}
 server.modules += ( "mod_dirlisting", "mod_staticfile" )
 """.format(dir=self.dir, port=self.port, conf=self.installed[0],
-           extra=self.server_extra)
+           before=self.server_before, extra=self.server_extra)
 
 
 class Caddy(WebServer):
@@ -454,7 +496,8 @@ class Caddy(WebServer):
     def environment(self):
         return dict(super().environment(), HOME=self.dir, XDG_DATA_HOME=self.dir,
                     XDG_CONFIG_HOME=self.dir,
-                    GRAFANA_IMAGES_ALLOW=" ".join(self.allow))
+                    GRAFANA_IMAGES_ALLOW=" ".join(self.allow),
+                    GRAFANA_IMAGES_MONITORS=" ".join(self.monitors))
 
     def command(self, conf):
         return ["setpriv", "--reuid", "www-data", "--regid", "www-data",
@@ -470,11 +513,12 @@ class Caddy(WebServer):
 }}
 http://127.0.0.1:{port} {{
   root * {dir}/empty
+{before}
   import {conf}
 {extra}
 }}
 """.format(dir=self.dir, port=self.port, conf=self.installed[0],
-           extra=self.server_extra or "  respond 404")
+           before=self.server_before, extra=self.server_extra or "  respond 404")
 
 
 ALL = [Nginx, ApacheProxyFcgi, ApacheFcgid, ApacheCgid, Lighttpd, Caddy]
