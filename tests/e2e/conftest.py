@@ -18,8 +18,8 @@ def pytest_collection_modifyitems(items):
         return
     again = pytest.mark.skip(reason="does not run the program")
     for item in items:
-        alone = item.module.__name__ == "test_webservers" and \
-            "behind" not in item.fixturenames
+        alone = item.module.__name__.startswith("test_webservers") and \
+            not {"behind", "behind_a_site"} & set(item.fixturenames)
         if alone or item.module.__name__ in ("test_package", "test_hubot"):
             item.add_marker(again)
 

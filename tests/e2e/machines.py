@@ -28,8 +28,8 @@ class Balancer(webservers.Nginx):
     snippet = installed[1]
     allow_file = None
 
-    def __init__(self, server_extra=""):
-        super().__init__(server_extra=server_extra, http_extra="""
+    def __init__(self, site=""):
+        super().__init__(server_before=site, http_extra="""
   include /etc/nginx/conf.d/grafana-images-machines.conf;
 """)
 
@@ -118,12 +118,12 @@ class Machine(webservers.Nginx):
 
 
 class Machines:
-    def __init__(self, service, count, **settings):
+    def __init__(self, service, count, site="", **settings):
         self.service = service
         self.settings = settings
         self.all = [Machine("127.0.1.%d" % (n + 1), service)
                     for n in range(count)]
-        self.balancer = Balancer()
+        self.balancer = Balancer(site)
 
     def __enter__(self):
         os.makedirs(HERE, exist_ok=True)

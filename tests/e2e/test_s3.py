@@ -658,7 +658,7 @@ def test_a_secret_that_everybody_can_read_is_warned_of(service, store, grafana):
 class NginxWithBucket(webservers.Nginx):
     """With deploy/nginx/grafana-images-s3.conf, its places filled in."""
 
-    def __init__(self, endpoint, bucket, prefix="/grafana"):
+    def __init__(self, endpoint, bucket, prefix="/grafana", site=""):
         with open("deploy/nginx/grafana-images-s3.conf") as f:
             text = f.read()
         zone = re.search(r"#( +proxy_cache_path .*(?:\n# +.*)*;)", text)[1]
@@ -668,7 +668,7 @@ class NginxWithBucket(webservers.Nginx):
                          ("http://127.0.0.1:7480", endpoint)):
             assert old in text
             text = text.replace(old, new)
-        super().__init__(server_extra=text, http_extra=zone)
+        super().__init__(server_before=site, server_extra=text, http_extra=zone)
 
 
 @pytest.fixture(scope="module")
@@ -707,6 +707,23 @@ def test_nginx_serves_it_as_it_serves_a_folder(saved, store, front, service, pos
     for name in SAME_HEADERS:
         assert image.headers.get_all(name) == in_folder.headers.get_all(name), name
     assert not [n for n in image.headers if n.lower().startswith("x-amz")]
+
+
+def test_nginx_serves_it_in_a_site_with_a_login_and_pages_for_errors(saved, store):
+    with NginxWithBucket(store.url, BUCKET, site="""
+            satisfy any; deny all; auth_basic site; auth_basic_user_file /dev/null;
+            error_page 401 403 404 502 =200 /page; expires 1h;
+            recursive_error_pages on; proxy_intercept_errors on;
+            location = /page { return 200 page; }""") as front:
+        assert front.ask("/d/panel").body == b"page"
+        image = front.ask(target_of(saved), source="127.0.0.2")
+        assert image.status == 200
+        assert image.body == store.objects[key_of(saved)].body
+        assert len(image.headers.get_all("Cache-Control")) == 1
+        for name in ("2026-01-01/%s.png" % ("0" * 64), "2", "uploads/a.png",
+                     "uploads/.png"):
+            assert front.ask("/saved-images/" + name).status == 404
+        assert front.ask(target_of(saved), "DELETE").status == 403
 
 
 def test_nginx_asks_the_bucket_once_and_tells_it_nothing(saved, store, front):

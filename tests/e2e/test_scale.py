@@ -22,12 +22,13 @@ CLIENTS = 16
 
 @pytest.fixture
 def several(service):
-    """several(setting=value): three machines with these settings."""
+    """several(setting=value): three machines with these settings, and perhaps a
+    site for the balancer."""
     service.stop()
     running = []
 
-    def start(**settings):
-        running.append(Machines(service, 3, **settings).__enter__())
+    def start(count=3, **settings):
+        running.append(Machines(service, count, **settings).__enter__())
         return running[0]
     yield start
     for machines in running:
@@ -212,6 +213,24 @@ def test_told_to_stop_a_responder_leaves_the_rest_to_the_others(
     assert held[1][0].status == 200
     assert stopping.responder.wait(60) == 0
     stopping.responder = None
+
+
+def test_the_balancers_site_may_have_a_login_and_a_list(several, ask, opens):
+    machines = several(2, site="""
+        satisfy any; deny all; auth_basic site; auth_basic_user_file /dev/null;
+        error_page 401 403 404 502 =200 /page; expires 1h;
+        location = /page { return 200 page; }""")
+    assert machines.balancer.ask("/d/panel").body == b"page"
+    machines.all[0].kill_responder()
+    for n in range(6):
+        answer = ask(machines, n)
+        assert answer.status == 200, answer.body
+        assert opens(machines, answer.json["pubImg"])
+        assert set(answer.headers.get_all("Cache-Control")) == {"no-store"}
+    gone = "/saved-images/2026-01-01/%s.png" % ("0" * 64)
+    assert machines.balancer.ask(gone).status == 404
+    assert machines.balancer.ask("/grafana-images/health").status == 200
+    is_json_error(ask(machines, 7, source=STRANGER), (403,), "refused-here")
 
 
 def test_nobody_there_is_said_in_the_two_shapes(several, ask):
