@@ -324,7 +324,8 @@ transfer(struct transfer *t, int64_t left_ms, bool fresh)
  * Was it a kept connection that failed, before a byte of the answer?  Servers
  * close connections that nothing is asked on, and that crosses the next
  * request.  libcurl asks again by itself, but five times in the life of a
- * handle, and the sixth time fails.
+ * handle, and the sixth time fails.  What is no HTTP is the rest of something
+ * that came unasked.
  */
 static bool
 may_ask_again(const struct transfer *t, enum http_end end)
@@ -332,7 +333,8 @@ may_ask_again(const struct transfer *t, enum http_end end)
 	if (t->connecting || t->header_lines > 0 ||
 	    strcmp(t->request->method, "POST") == 0)
 		return false;
-	return t->broken != NULL || end == HTTP_BROKEN || end == HTTP_NO_ANSWER;
+	return t->broken != NULL || end == HTTP_BROKEN ||
+	       end == HTTP_NO_ANSWER || end == HTTP_SPEAKS_NO_HTTP;
 }
 
 static enum http_end

@@ -232,6 +232,8 @@ def run(service, url):
     service.start(grafana=url, tls_ca_file=CA, connect_seconds=1, workers=1)
 
 
+# Python warns of the old TLS that is asked for here
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_cause_is_said(service, post, authority, cause):
     server, outcome, sentence, logged = CAUSES[cause]

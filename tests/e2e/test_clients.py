@@ -410,6 +410,17 @@ def test_nobody_listening_is_69():
     assert mutate(CLASSIC, service="http://127.0.0.1:1") == CLASSIC
 
 
+def test_the_wrong_scheme_is_said(ca):
+    with Stub() as stub:
+        code, _, err = post("x", service=stub.url.replace("http:", "https:"))
+        assert code == 69
+        assert "speaks no TLS at its address. Begin its address in " \
+            "--service with http://" in err
+    with Stub(tls=ca.pair("IP:127.0.0.1")) as stub:
+        code, _, err = post("x", service=stub.url.replace("https:", "http:"))
+        assert code == 69 and "with https://" in err
+
+
 def test_no_redirect_is_followed():
     with Stub() as elsewhere, Stub(**redirect(elsewhere.url + "/x")) as stub:
         code, _, err = post("x", service=stub.url)
@@ -494,15 +505,16 @@ def test_a_ca_file_makes_a_certificate_trusted(ca):
 def test_without_it_nothing_is_sent(ca):
     with Stub(tls=ca.pair("IP:127.0.0.1")) as stub:
         code, _, err = post("x", service=stub.url)
-        assert code == 69 and "certificate" in err
+        assert code == 69 and "--ca-file" in err
+        assert "sends an incomplete chain" in err and "SSH" not in err
         assert mutate(CLASSIC, service=stub.url) == CLASSIC
         assert stub.requests.empty()
 
 
 def test_a_certificate_for_another_name_is_refused(ca):
     with Stub(tls=ca.pair("DNS:other.example")) as stub:
-        code, _, _ = post("--ca-file", ca.file, "x", service=stub.url)
-        assert code == 69
+        code, _, err = post("--ca-file", ca.file, "x", service=stub.url)
+        assert code == 69 and "has a certificate for another name" in err
         assert mutate(CLASSIC, "--ca-file", ca.file,
                       service=stub.url) == CLASSIC
         assert stub.requests.empty()

@@ -139,6 +139,19 @@ def test_an_answer_that_breaks_after_its_first_byte_is_not_asked_for_again(
         assert len(server.requests) == 2
 
 
+def test_the_rest_of_what_came_unasked_is_no_answer(service, post, scripted):
+    def do(peer):
+        if peer.number == 1:
+            peer.answer(PICTURE)
+        else:
+            peer.send(b"ngth: 5\r\n\r\nHello")
+
+    with scripted(do) as server:
+        start(service, server)
+        for number in range(1, 9):
+            assert post(panel(server, number)).status == 200
+
+
 def test_health_is_well_when_its_kept_connection_breaks(
         service, post, get, nginx, scripted):
     def do(peer):

@@ -227,7 +227,9 @@ def test_the_bucket_may_be_a_part_of_the_hosts_name(start, post):
         assert s.requests[0].target.startswith("/grafana/")
 
 
-def test_it_may_be_reached_over_https(service, start, post):
+@pytest.fixture
+def secure(service):
+    """A store over https, and the certificate to trust it by."""
     pem = os.path.join(service.dir, "tls.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:P-256", "-nodes", "-keyout", pem,
@@ -237,13 +239,18 @@ def test_it_may_be_reached_over_https(service, start, post):
     with open(pem, "a") as f, open(pem + ".crt") as crt:
         f.write(crt.read())
     with objectstore.ObjectStore(tls=pem) as s:
-        start(s3_endpoint=s.url, tls_ca_file=pem + ".crt")
-        assert is_kept(s, post())
-        start(s3_endpoint=s.url)
-        reply = post()
-        assert reply.json["outcome"] == "store-failed"
-        assert "certificate" in reply.json["detail"]
-        assert len(s.objects) == 1
+        yield s, pem + ".crt"
+
+
+def test_it_may_be_reached_over_https(start, post, secure):
+    s, ca = secure
+    start(s3_endpoint=s.url, tls_ca_file=ca)
+    assert is_kept(s, post())
+    start(s3_endpoint=s.url)
+    reply = post()
+    assert reply.json["outcome"] == "store-failed"
+    assert "certificate" in reply.json["detail"]
+    assert len(s.objects) == 1
 
 
 @pytest.mark.parametrize("size", ["width=4000&height=3000", "width=50&height=50"])
@@ -348,6 +355,41 @@ def test_it_is_tried_no_third_time(start, post, store):
     store.script.extend([answer(503, "SlowDown")] * 3)
     assert post().json["outcome"] == "store-failed"
     assert len(store.requests) == 2
+
+
+def break_each_kept_connection(store, count):
+    """Serve the first request; then break at each that comes on a connection
+    that has served one."""
+    store.script.append(objectstore.Handler.serve)
+    store.script.extend([objectstore.cut, objectstore.Handler.serve] * count)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_kept_connection_that_breaks_at_each_request_costs_nothing(
+        start, post, store, secure, health, scheme):
+    ca = {}
+    if scheme == "https":
+        store, ca["tls_ca_file"] = secure
+    start(workers=1, s3_endpoint=store.url, **ca)
+    break_each_kept_connection(store, 9)
+    for n in range(9):  # PUT
+        assert is_kept(store, post(PANEL + "&width=%d&height=200" % (300 + n)))
+    assert health() == (200, "ok")  # HEAD
+    assert not store.script
+    assert [r.method for r in store.requests[-2:]] == ["HEAD", "HEAD"]
+    assert len(store.requests) == 19 and store.connections() == 10
+
+
+def test_a_kept_connection_that_breaks_costs_no_removal(
+        service, start, post, store):
+    start(workers=1)
+    addresses = [post(PANEL + "&width=%d&height=200" % (300 + n)).json["pubImg"]
+                 for n in range(9)]
+    store.requests.clear()
+    break_each_kept_connection(store, 8)
+    subprocess.run([service.program, "remove", *addresses], check=True,
+                   capture_output=True)
+    assert store.objects == {} and store.connections() == 9
 
 
 def test_a_kept_connection_that_died_costs_nothing(start, post, store):
