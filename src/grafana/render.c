@@ -191,6 +191,7 @@ classify_end(
 {
 	switch (end) {
 	case HTTP_WHOLE:
+		problem_set_detail(p, NULL);
 		return OUTCOME_OK;
 	case HTTP_SLOW: /* the outcome says it all */
 		return http_problem_set(p, OUTCOME_SLOW, a, "");

@@ -18,7 +18,7 @@ end_of_connecting(const struct transfer *t)
 {
 	long errnum = t->errnum;
 
-	if (errnum == 0)
+	if (t->has_socket)
 		curl_easy_getinfo(t->http->easy, CURLINFO_OS_ERRNO, &errnum);
 	t->response->errnum = (int)errnum;
 	switch (errnum) {
@@ -108,6 +108,10 @@ end_of_code(const struct transfer *t, CURLcode rc, bool memory_failed)
 							    : HTTP_BROKEN;
 	case CURLE_PARTIAL_FILE:
 		return HTTP_BROKEN;
+	case CURLE_WEIRD_SERVER_REPLY:
+		return strstr(t->http->words, "Content-Length") != NULL
+			   ? HTTP_BAD_LENGTH
+			   : HTTP_FAILED;
 	default:
 		return HTTP_FAILED;
 	}

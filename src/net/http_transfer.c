@@ -132,10 +132,12 @@ on_connect(void *user, curlsocktype purpose, struct curl_sockaddr *a)
 		return CURL_SOCKET_BAD;
 	t->connecting = true;
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	if (fd < 0)
+	if (fd < 0) {
 		t->errnum = errno;
-	else
-		keep_socket(t->http, 0, fd);
+		return CURL_SOCKET_BAD;
+	}
+	t->has_socket = true;
+	keep_socket(t->http, 0, fd);
 	return fd;
 }
 

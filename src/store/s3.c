@@ -625,6 +625,7 @@ send_once(const struct operation *e, struct http_response *a, bool *again,
 		end = http_send(e->http, &order, a);
 	}
 	signed_request_free(&request);
+	problem_set_detail(p, NULL);
 	/* of a refusal that is a long page the status is enough */
 	if (end == HTTP_WHOLE || (end == HTTP_TOO_BIG && a->status >= 300))
 		return bucket_judge(a, again, p);
