@@ -23,6 +23,12 @@
 bool answer_member(
     const char *json, size_t len, const char *name, char *to, size_t room);
 
+/*
+ * What a boolean member of the object says, in *value; false when the text is
+ * no JSON object, or has no such boolean.  For texts of any length.
+ */
+bool answer_flag(const char *json, size_t len, const char *name, bool *value);
+
 /* Is it an error that Grafana itself made, and no page of what stands in front
  * of it? */
 bool answer_is_error(const char *json, size_t len);

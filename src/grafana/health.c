@@ -2,6 +2,7 @@
 #include "grafana/health.h"
 
 #include "base/clock.h"
+#include "grafana/answer.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -48,7 +49,21 @@ health_close(struct health *h)
 	free(h);
 }
 
-/* Grafana's own word for its health (its HTTP API, "Health API"). */
+/* Grafana's own JSON (its HTTP API, "Health API"), or another's page? */
+static const char *
+health_word(const struct http_response *a)
+{
+	const char *json = buf_str(&a->body);
+	char database[16];
+
+	if (!answer_member(
+		json, a->body.len, "database", database, sizeof(database)))
+		return "is not reached: something in front of it answers";
+	if (a->status != 200 || strcmp(database, "ok") != 0)
+		return "answers, but not as a healthy Grafana";
+	return "ok";
+}
+
 static const char *
 ask(const struct origin *origin, struct http *http, int64_t max_ms)
 {
@@ -72,8 +87,7 @@ ask(const struct origin *origin, struct http *http, int64_t max_ms)
 	if (end != HTTP_WHOLE)
 		word = http_end_phrase(end);
 	else
-		word =
-		    response.status == 200 ? "ok" : "says that it is not well";
+		word = health_word(&response);
 	http_response_free(&response);
 	return word;
 }

@@ -9,11 +9,14 @@
 #include "grafana/render.h"
 
 #include "base/sha256.h"
+#include "grafana/status.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-/* A picture made this long before the answer is a file, not a render. */
-#define FRESH_SECONDS 3600
+/* A picture made this long before the answer is a file, not a render.  Proxies
+ * write the Date themselves, and clocks differ by hours. */
+#define FRESH_SECONDS 86400
 
 const struct http_peer render_peer = { "Grafana", "the setting \"grafana\"",
 	"tls_ca_file", "Ask whoever runs this service to" };
@@ -103,10 +106,8 @@ judge_picture(const struct http_response *a, const struct settings *settings,
 	return OUTCOME_OK;
 }
 
-/*
- * A render's file was made for this answer; a placeholder's when Grafana was
- * installed.  Both times come from the same clock.
- */
+/* A render's file was made for this answer; a placeholder's when Grafana was
+ * installed. */
 static bool
 is_stale(const struct http_response *a)
 {
@@ -117,71 +118,45 @@ is_stale(const struct http_response *a)
 	       memcmp(a->body.bytes, png, 8) == 0;
 }
 
-static bool
-path_is_login(const struct place *to, const struct place *home)
+static enum outcome
+refuse_file(const struct http_response *a, struct problem *p)
 {
-	size_t len = strlen(home->path);
+	unsigned char digest[DIGEST_BYTES];
+	char hex[DIGEST_HEX_ROOM] = "unknown";
 
-	return strcmp(to->scheme, home->scheme) == 0 &&
-	       strcmp(to->authority, home->authority) == 0 &&
-	       strncmp(to->path, home->path, len) == 0 &&
-	       strncmp(to->path + len, "/login", 6) == 0 &&
-	       (to->path[len + 6] == '\0' || to->path[len + 6] == '/');
+	if (digest_make(digest, a->body.bytes, a->body.len))
+		digest_hex(hex, digest);
+	return problem_set(p, OUTCOME_UPSTREAM,
+	    "Grafana sent a file that is %" PRId64 " hours old instead of a "
+	    "fresh picture of the panel. If the clocks of Grafana and of the "
+	    "proxy before it differ by as much, set them. If the picture means "
+	    "something, name it in the setting \"wrong_pictures\": its SHA-256 "
+	    "is %s.",
+	    (a->date - a->last_modified) / 3600, hex);
 }
 
+/* A page of HTML where a picture was asked for: Grafana has none below
+ * /render/. */
 static bool
-leads_to_login(const struct place *home, const char *location)
+is_page(const struct http_response *a)
 {
-	struct place to;
-	bool is;
+	size_t i;
 
-	is = place_follow(&to, home, location) && path_is_login(&to, home);
-	place_free(&to);
-	return is;
+	for (i = 0; i < a->body.len && i < 512; i++)
+		if (strchr(" \t\r\n", a->body.bytes[i]) == NULL)
+			return a->body.bytes[i] == '<';
+	return false;
 }
 
 static enum outcome
-judge_status(const struct http_response *a, const struct origin *origin,
-    struct problem *p)
+refuse_page(const struct origin *origin, struct problem *p)
 {
-	switch (a->status) {
-	case 200:
-		return OUTCOME_OK;
-	case 401:
-		return problem_set_default(p, OUTCOME_TOKEN_REFUSED);
-	case 403:
-		return problem_set_default(p, OUTCOME_FORBIDDEN);
-	case 404:
-		return problem_set_default(p, OUTCOME_NOT_FOUND);
-	case 429:
-		return problem_set_default(p, OUTCOME_GRAFANA_BUSY);
-	case 503:
-		/* without a time it may be for ever */
-		if (a->retry_after < 0)
-			break;
-		return problem_set_default(p, OUTCOME_GRAFANA_BUSY);
-	default:
-		break;
-	}
-	/* the page below the base, as people see it or as we connect to it */
-	if (a->status >= 300 && a->status < 400 && *a->location != '\0' &&
-	    (leads_to_login(&origin->base, a->location) ||
-		leads_to_login(&origin->via, a->location)))
-		return problem_set_default(p, OUTCOME_TOKEN_REFUSED);
-	if (a->status >= 300 && a->status < 400)
-		return problem_set(p, OUTCOME_UPSTREAM,
-		    "Grafana redirects to another address. Compare the "
-		    "service's setting \"grafana\" with Grafana's own "
-		    "root_url.");
-	if (a->status >= 500)
-		return problem_set(p, OUTCOME_UPSTREAM,
-		    "Grafana failed to render the panel. Look at Grafana's "
-		    "and the image renderer's log.");
-	if (a->status == 400)
-		return problem_set(p, OUTCOME_UPSTREAM,
-		    "Grafana calls the address a bad request. Look at theme, "
-		    "timeout, width and height in it.");
-	return problem_set_default(p, OUTCOME_UPSTREAM);
+	return problem_set(p, OUTCOME_NOT_A_PNG,
+	    "Instead of a picture came an HTML page. It may be the login page "
+	    "of something in front of Grafana. Ask whoever runs this service "
+	    "to let it reach Grafana itself, by the setting: grafana = %s via "
+	    "http://ADDRESS:3000.",
+	    origin->url);
 }
 
 /* What it means that no whole answer came. */
@@ -248,13 +223,12 @@ render_panel(struct http_response *a, const struct render *r, struct http *http,
 	o = classify_end(http_send(http, &request, a), a, p);
 	p->upstream = a->status;
 	if (o == OUTCOME_OK)
-		o = judge_status(a, r->panel->origin, p);
+		o = status_classify(a, r->panel->origin, p);
 	if (o == OUTCOME_OK)
 		o = judge_picture(a, settings, p);
 	if (o == OUTCOME_OK && is_stale(a))
-		return problem_set(p, OUTCOME_UPSTREAM,
-		    "Grafana sent an old file instead of a fresh picture of "
-		    "the panel. If it means something, name it in the "
-		    "setting \"wrong_pictures\".");
+		return refuse_file(a, p);
+	if (o == OUTCOME_OK && is_page(a))
+		return refuse_page(r->panel->origin, p);
 	return o;
 }

@@ -36,6 +36,7 @@ class Grafana(http.server.BaseHTTPRequestHandler):
     until "go" is set."""
     protocol_version = "HTTP/1.1"
     status = 200
+    body = None
     asked = 0
     go = None
 
@@ -48,10 +49,12 @@ class Grafana(http.server.BaseHTTPRequestHandler):
             cls.go.wait()
             self.close_connection = True
             return
+        body = cls.body or b'{"database": "%s", "version": "12.3.0"}' % (
+            b"ok" if cls.status == 200 else b"failing")
         self.send_response(cls.status)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -122,7 +125,23 @@ def test_a_grafana_that_is_not_well_is_told(service, health, grafanas):
     service.start(grafana=other.url)
     answer = health()
     assert answer.status == 503
-    assert answer.json["grafana"] == {other.url: "says that it is not well"}
+    assert answer.json["grafana"] == {other.url: "answers, but not as a healthy Grafana"}
+
+
+@pytest.mark.parametrize("status, body", [
+    (200, b"<!DOCTYPE html><title>Log in</title>"),
+    (302, b""), (401, b"<html>no</html>"), (403, b'{"error": "no"}'),
+    (200, b"OK"), (200, b'{"status": "ok"}'),
+])
+def test_what_answers_in_front_of_grafana_is_no_healthy_grafana(
+        service, health, grafanas, status, body):
+    other = grafanas(status)
+    other.body = body or b" "
+    service.start(grafana=other.url)
+    answer = health()
+    assert answer.status == 503
+    assert answer.json["grafana"] == {
+        other.url: "is not reached: something in front of it answers"}
 
 
 def test_a_grafana_that_hangs_is_told_within_two_seconds(
@@ -156,7 +175,7 @@ def test_several_grafanas_have_a_member_each_and_one_is_enough(
     assert answer.json["status"] == "ok"
     assert answer.json["grafana"] == {
         nobody: REFUSED, grafana.url: "ok",
-        ill.url: "says that it is not well"}
+        ill.url: "answers, but not as a healthy Grafana"}
 
 
 def test_grafanas_that_hang_leave_the_others_their_time(

@@ -110,6 +110,52 @@ add_panels(struct buf *b, int count)
 	buf_puts(b, "]");
 }
 
+/* The answer in a file of that name and kind; false: there is none. */
+static bool
+answer_from(struct reply *r, const char *name, const char *kind)
+{
+	char path[4096], piece[65536];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s.%s", settings.answers, name, kind);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		buf_add(&r->own, piece, n);
+	fclose(f);
+	return true;
+}
+
+/* NAME.STATUS in the folder of --answers, or NAME.hang. */
+static bool
+answer_of_folder(struct reply *r, const char *name)
+{
+	static const int statuses[] = { 200, 302, 400, 401, 403, 404, 429, 500,
+		502, 503 };
+	char kind[8];
+	size_t i;
+
+	if (settings.answers == NULL || strchr(name, '/') != NULL)
+		return false;
+	if (answer_from(r, name, "hang")) {
+		r->start = START_NEVER;
+		reply_own(r, 200, JSON);
+		return true;
+	}
+	for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		snprintf(kind, sizeof(kind), "%d", statuses[i]);
+		if (!answer_from(r, name, kind))
+			continue;
+		reply_own(r, statuses[i],
+		    r->own.len > 0 && r->own.bytes[0] == '<' ? "text/html"
+							     : JSON);
+		return true;
+	}
+	return false;
+}
+
 static void
 dashboard(struct reply *r, struct span name)
 {
@@ -118,6 +164,9 @@ dashboard(struct reply *r, struct span name)
 	size_t known;
 
 	span_decode(name, uid, sizeof(uid));
+	tally.dashboards++;
+	if (answer_of_folder(r, uid))
+		return;
 	if (dashboard_panels(uid) == 0) {
 		reply_text(
 		    r, 404, JSON, "{\"message\":\"Dashboard not found\"}");
@@ -144,6 +193,17 @@ dashboard(struct reply *r, struct span name)
 	reply_own(r, 200, JSON);
 }
 
+static void
+frontend_settings(struct reply *r)
+{
+	tally.frontend_settings++;
+	if (!answer_of_folder(r, "frontend-settings"))
+		reply_text(r, 200, JSON,
+		    "{\"buildInfo\": {\"version\": \"12.3.0\"}, "
+		    "\"rendererAvailable\": true, "
+		    "\"rendererVersion\": \"5.12.0\"}");
+}
+
 void
 api_health(struct reply *r)
 {
@@ -164,6 +224,8 @@ api_answer(struct reply *r, const struct request *request, struct span rest)
 	else if (span_is(rest, "org"))
 		reply_text(
 		    r, 200, JSON, "{\"id\": 1, \"name\": \"Main Org.\"}");
+	else if (span_is(rest, "frontend/settings"))
+		frontend_settings(r);
 	else if (span_skip(&rest, "dashboards/uid/") ||
 		 span_skip(&rest, "dashboards/db/"))
 		dashboard(r, rest);

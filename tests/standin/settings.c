@@ -15,7 +15,7 @@ static const char usage[] =
     "usage: grafana-standin [--port N] [--token T]... [--basic "
     "USER:PASSWORD]...\n"
     "\t[--sub-path /PATH] [--anonymous] [--login 302|401] [--delay MS]\n"
-    "\t[--now SECONDS] [--panel FILE]\n";
+    "\t[--now SECONDS] [--panel FILE] [--answers FOLDER]\n";
 
 static void
 base64(const char *in, char *out)
@@ -108,6 +108,9 @@ one_option(int option)
 	case 'f':
 		settings.panel = optarg;
 		break;
+	case 'w':
+		settings.answers = optarg;
+		break;
 	case 'n':
 		settings.now = number_option(optarg, 253402300799);
 		break;
@@ -130,6 +133,7 @@ settings_read(int argc, char **argv)
 		{ "delay", required_argument, NULL, 'd' },
 		{ "now", required_argument, NULL, 'n' },
 		{ "panel", required_argument, NULL, 'f' },
+		{ "answers", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};

@@ -15,7 +15,8 @@ struct settings {
 	bool anonymous;
 	bool login_401; /* refuse as Grafana before 10 did */
 	long delay_ms;
-	const char *panel; /* a PNG that each picture is; NULL: drawn */
+	const char *panel;   /* a PNG that each picture is; NULL: drawn */
+	const char *answers; /* a folder of answers of the API, or NULL */
 	int64_t now; /* the time at the right edge of charts; 0: the clock's */
 
 	/* values of Authorization that are let in, as they are sent */

@@ -16,6 +16,8 @@ static const struct {
 } counters[] = {
 	{ "requests", &tally.requests },
 	{ "renders", &tally.renders },
+	{ "dashboards", &tally.dashboards },
+	{ "frontend_settings", &tally.frontend_settings },
 	{ "in_flight", &tally.in_flight },
 	{ "held", &tally.held },
 	{ "aborted", &tally.aborted },
@@ -104,6 +106,8 @@ tally_reset(void)
 {
 	tally.requests = 0;
 	tally.renders = 0;
+	tally.dashboards = 0;
+	tally.frontend_settings = 0;
 	tally.aborted = 0;
 	tally.accepted = 0;
 	tally.most_in_flight = tally.in_flight;

@@ -11,10 +11,12 @@
 /* What happened so far.  Requests below /standin/ do not count. */
 struct tally {
 	uint64_t requests;
-	uint64_t renders;   /* requests below /render/, refused ones included */
-	uint64_t in_flight; /* renders that are not wholly answered */
-	uint64_t held;      /* of them, waiting for /standin/release */
-	uint64_t aborted;   /* renders whose client left before the end */
+	uint64_t renders; /* requests below /render/, refused ones included */
+	uint64_t dashboards;        /* asked of the API */
+	uint64_t frontend_settings; /* the same */
+	uint64_t in_flight;         /* renders that are not wholly answered */
+	uint64_t held;              /* of them, waiting for /standin/release */
+	uint64_t aborted; /* renders whose client left before the end */
 	uint64_t most_in_flight;
 	uint64_t connections; /* open now, the asker's own included */
 	uint64_t accepted;    /* connections, ever */

@@ -269,6 +269,15 @@ says(const char *json, const char *wanted)
 	return strcmp(text, wanted) == 0;
 }
 
+/* What "a" says; -1: nothing. */
+static int
+flag(const char *json)
+{
+	bool value;
+
+	return answer_flag(json, strlen(json), "a", &value) ? value : -1;
+}
+
 static void
 answers(void)
 {
@@ -278,6 +287,14 @@ answers(void)
 			   "\"N\\u006f\", \"b\": []}",
 		    "No"));
 		check(answer_is_error("{\"message\":\"\"}", 14));
+	}
+	test ("a boolean is told from none") {
+		check(flag("{\"x\": {\"a\": false}, \"a\": true}") == 1);
+		check(flag("{\"a\": false}") == 0);
+		check(flag("{\"a\": \"false\"}") == -1);
+		check(flag("{\"b\": false}") == -1);
+		check(flag("{\"a\": false") == -1);
+		check(flag("") == -1);
 	}
 	test ("what is none says nothing") {
 		check(says("", ""));
