@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -21,8 +22,10 @@ from service import SOCKET, STORE, images, sanitized, until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 MOST_EXPOSED = 1.2
+SWAPS = 50
 TIMERS = "var/lib/systemd/timers"  # when those have run
 CLIENTS = 8
+SLOW_START = 4  # seconds
 RESTARTS = 2 if sanitized() else 6
 
 by_name = pytest.mark.parametrize("unit", units.SERVICES, ids=os.path.basename)
@@ -68,6 +71,42 @@ def test_every_service_is_confined_in_the_same_way():
             return re.search(r"# ---- What it may do.*?^LimitCORE=0$", f.read(),
                              re.M | re.S)[0]
     assert len({confinement(name) for name in units.SERVICES}) == 1
+
+
+@once
+@pytest.mark.parametrize("name", ["grafana-images.service",
+                                  "grafana-images-spawn.service"])
+def test_a_service_that_cannot_start_is_given_up_before_callers_have_waited_long(
+        name):
+    unit, service = units.read(name)["Unit"], units.read(name)["Service"]
+    burst = int(unit["StartLimitBurst"][0])
+    interval, = map(units.seconds, unit["StartLimitIntervalSec"])
+    pause, = map(units.seconds, service["RestartSec"])
+    assert burst * (pause + SLOW_START) <= interval
+    assert interval < 60 <= webservers_patience()
+    assert {"64", "78"} <= set(service["RestartPreventExitStatus"][0].split())
+    # the socket starts it for who waits: it must be the service that gives up
+    socket = units.read("grafana-images.socket")["Socket"]
+    assert burst < int((socket["TriggerLimitBurst"] or ["20"])[0])
+    # removed with it: who comes then is refused at once
+    assert socket["RemoveOnStop"] == ["yes"]
+
+
+def webservers_patience():
+    """How long nginx waits for an answer, in seconds."""
+    with open(os.path.join(ROOT, "deploy/nginx/grafana-images.conf")) as f:
+        return int(re.search(r"fastcgi_read_timeout (\d+)s;", f.read())[1])
+
+
+@once
+@pytest.mark.parametrize("unit", [os.path.basename(f) for f in units.SERVICES])
+def test_no_unit_takes_a_store_from_its_owner_or_needs_it_to_start(unit):
+    """StateDirectory= gives all in it to User=, and fails where it cannot."""
+    service = units.read(unit)["Service"]
+    assert not service["StateDirectory"]
+    assert "-/var/lib/grafana-images" in service["ReadWritePaths"]
+    for line in service["ExecStartPre"]:
+        assert "tmpfiles" not in line or line.startswith("-")
 
 
 @once
@@ -152,6 +191,27 @@ def test_it_serves_though_nobody_can_be_told(behind, post, where):
         process, behind.process = behind.process, None
         process.terminate()
         assert process.wait(20) == 0
+
+
+@needs_users
+@pytest.mark.parametrize("settings", ["nonsense\n", "grafana = x\n", ""])
+def test_wrong_settings_end_the_unit_with_78(behind, settings):
+    with open(service_module.CONF, "w") as f:
+        f.write(settings)
+    assert behind.run() == 78
+    assert behind.log.startswith("grafana-images: ")
+
+
+@needs_users
+def test_a_store_that_cannot_be_written_does_not_end_the_unit(behind, post):
+    shutil.rmtree(STORE)
+    behind.start()
+    failed = post()
+    assert (failed.status, failed.json["outcome"]) == (500, "store-failed")
+    os.mkdir(STORE, 0o711)
+    shutil.chown(STORE, "daemon", "daemon")
+    assert post().status == 200
+    behind.stop()
 
 
 @needs_users
@@ -298,6 +358,56 @@ def test_started_by_its_unit_it_saves_a_panel(installed, post, get, unit):
     os.unlink(SOCKET)
 
 
+@pytest.fixture
+def apaches(installed):
+    """The package where Apache starts the program, by the commands in the head of
+    purge.conf; systemd's own are played by the tests."""
+    name = "usr/share/doc/grafana-images/examples/systemd/www-data/purge.conf"
+    commands = re.findall(r"^#     (.*)$", installed.read(name), re.M)
+    assert len(commands) == 6
+    ours = [c for c in commands if not c.startswith("systemctl ")]
+    installed.run("sh", "-ec", "\n".join(ours))
+    yield installed
+    os.unlink(installed.inside("etc/tmpfiles.d/grafana-images.conf"))
+    installed.run("rm", "-r", "/etc/systemd/system/grafana-images-purge.service.d")
+    installed.run("chown", "-R", "grafana-images:grafana-images",
+                  "/var/lib/grafana-images")
+
+
+def owners(tree, below):
+    return {tree.run("stat", "--format=%U", path).strip()
+            for path in tree.run("find", below).split()}
+
+
+@once
+@needs_users
+@needs_analyze
+def test_a_store_of_www_datas_stays_www_datas(apaches):
+    top = os.path.dirname(STORE)
+    with open(apaches.inside("etc/grafana-images.conf"), "a") as f:
+        f.write("keep_days = 1\n")
+    folder = STORE + "/2026-01-01"
+    drop_in = "www-data/purge.conf"
+    assert "User=www-data" in apaches.read(
+        "etc/systemd/system/grafana-images-purge.service.d/www-data.conf")
+    for purge in ("by the timer", "by root"):
+        apaches.run("sh", "-ec", "mkdir $0; echo x > $0/%s.png; chown -R www-data $0"
+                    % ("a" * 64), folder)
+        if purge == "by root":
+            assert "removed 1 images" in apaches.run("grafana-images", "purge")
+        else:
+            with units.Manager("grafana-images-purge.service", root=apaches.path,
+                               drop_ins=[drop_in]) as manager:
+                assert manager.run() == 0
+                assert "removed 1 images" in manager.log
+        assert not os.path.exists(apaches.inside(folder))
+        # as at a boot
+        apaches.run("systemd-tmpfiles", "--create", "--prefix=" + top)
+        assert owners(apaches, top) == {"www-data"}
+    assert apaches.run("systemd-analyze", "verify", "--man=no",
+                       "grafana-images-purge.service") == ""
+
+
 @once
 @needs_users
 def test_an_upgrade_keeps_settings_images_and_the_socket(
@@ -327,6 +437,104 @@ def newer(package, folder):
     out = folder / os.path.basename(package).replace("_", "_next_", 1)
     output("dpkg-deb", "--root-owner-group", "--build", folder / "content", out)
     return str(out)
+
+
+# What purging removes, while the service's user does its worst
+
+
+@pytest.fixture
+def purging(tmp_path):
+    """A root folder with a store of the service's user, and a folder of root's with
+    what purging removes in a store; purging() removes it."""
+    root = tmp_path / "root"
+    top = root / "var/lib/grafana-images"
+    (top / "saved-images/.state").mkdir(parents=True)
+    (top / "saved-images/.state/key").write_text("x")
+    (root / "run/grafana-images").mkdir(parents=True)
+    victim = tmp_path / "victim"
+    (victim / ".ssh").mkdir(parents=True)
+    (victim / ".ssh/key").write_text("x")
+    (victim / "empty").mkdir()
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o11)
+    output("chown", "-R", "daemon:daemon", top)
+
+    def purge():
+        output("sh", os.path.join(ROOT, "debian/postrm"), "purge",
+               env={**os.environ, "DPKG_ROOT": str(root)})
+    purge.top, purge.victim = top, victim
+    return purge
+
+
+def is_whole(victim):
+    return (victim / ".ssh/key").exists() and (victim / "empty").exists()
+
+
+@once
+@needs_users
+def test_purging_removes_all_but_images(purging):
+    day = purging.top / "saved-images/2026-01-01"
+    day.mkdir()
+    (day / "image.png").write_text("x")
+    (day / ".hidden").write_text("x")
+    (purging.top / "saved-images/uploads").mkdir()
+    output("chown", "-R", "daemon:daemon", purging.top)
+    purging()
+    assert [str(p.relative_to(purging.top)) for p in purging.top.rglob("*")] == [
+        "saved-images", "saved-images/2026-01-01", "saved-images/2026-01-01/image.png"]
+    shutil.rmtree(day)
+    purging()
+    assert not purging.top.exists()
+
+
+@once
+@needs_users
+@pytest.mark.parametrize("where", ["", "saved-images", "saved-images/.state"])
+def test_purging_follows_no_link(purging, where):
+    path = purging.top / where
+    shutil.rmtree(path)
+    path.symlink_to(purging.victim)
+    os.lchown(path, purging.victim.stat().st_uid if not where else
+              purging.top.stat().st_uid, -1)
+    purging()
+    assert is_whole(purging.victim)
+
+
+@once
+@needs_users
+def test_purging_leaves_roots_folders_alone(purging):
+    output("chown", "-R", "root:root", purging.top)
+    purging()
+    assert (purging.top / "saved-images/.state/key").exists()
+
+
+SWAPPER = """
+import ctypes, sys
+exchange = ctypes.CDLL(None, use_errno=True).renameat2
+a, b = (p.encode() for p in sys.argv[1:])
+print("begun", flush=True)
+while True:
+    exchange(-100, a, -100, b, 2)  # RENAME_EXCHANGE
+"""
+
+
+@once
+@needs_users
+def test_purging_while_links_come_and_go_removes_nothing_of_others(purging):
+    store, link = purging.top / "saved-images", purging.top / "link"
+    link.symlink_to(purging.victim)
+    swapper = subprocess.Popen(
+        ["setpriv", "--reuid", "daemon", "--regid", "daemon", "--clear-groups",
+         "--pdeathsig", "KILL", sys.executable, "-c", SWAPPER, str(store), str(link)],
+        stdout=subprocess.PIPE)
+    try:
+        assert swapper.stdout.readline() == b"begun\n"
+        for _ in range(SWAPS):
+            purging()
+            assert is_whole(purging.victim)
+    finally:
+        swapper.kill()
+        swapper.wait()
 
 
 @once

@@ -11,6 +11,7 @@ builds this; its confinement of a service is therefore checked, not applied.
 import collections
 import glob
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -32,27 +33,34 @@ def path(name):
     return os.path.join(FOLDER, name)
 
 
-def read(name):
-    """{section: {key: [value, ...]}}; an empty value clears, as systemd has it."""
+def read(*names):
+    """{section: {key: [value, ...]}} of a unit and its drop-ins."""
     found = collections.defaultdict(lambda: collections.defaultdict(list))
-    section = None
-    with open(path(name)) as f:
-        for line in f.read().splitlines():
-            if line.startswith("["):
-                section = found[line.strip("[]")]
-            elif line and line[0] not in "#;":
-                key, value = line.split("=", 1)
-                section[key].append(value)
+    for name in names:
+        section = None
+        with open(path(name)) as f:
+            for line in f.read().splitlines():
+                if line.startswith("["):
+                    section = found[line.strip("[]")]
+                elif line and line[0] not in "#;":
+                    key, value = line.split("=", 1)
+                    section[key].append(value)
     return found
+
+
+def seconds(value):
+    """A span of time as the units here have it."""
+    number, unit = re.fullmatch(r"(\d+)(s|min)?", value).groups()
+    return int(number) * (60 if unit == "min" else 1)
 
 
 class Manager:
     def __init__(self, name="grafana-images.service", root=None, program=None,
-                 notify="path"):
+                 notify="path", drop_ins=()):
         """root: where the package is installed, which has everything. Else program
         takes the place of /usr/bin/grafana-images, and a user that this machine
         has that of the unit's. notify: a path, or abstract."""
-        self.unit = read(name)["Service"]
+        self.unit = read(name, *drop_ins)["Service"]
         self.root = root
         self.program = program
         self.process = None
@@ -85,7 +93,7 @@ class Manager:
     def command(self):
         line, = self.unit["ExecStart"]
         words = shlex.split(line)
-        user, group = self.unit["User"][0], self.unit["Group"][0]
+        user, group = self.unit["User"][-1], self.unit["Group"][-1]
         if self.root is None:
             user = group = "daemon"
             words = [self.program if w == PROGRAM else w for w in words]
@@ -112,6 +120,12 @@ class Manager:
         except socket.timeout:
             raise AssertionError("it does not say that it serves: " + self.log)
         return self
+
+    def run(self):
+        """Until it ends by itself; its exit code."""
+        self.spawn()
+        process, self.process = self.process, None
+        return process.wait(webservers.SECONDS)
 
     def hear(self, state):
         """Wait for it to say this and nothing else."""
