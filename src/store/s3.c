@@ -600,9 +600,8 @@ signed_request_write(struct signed_request *r, const struct operation *e)
 	return true;
 }
 
-static enum outcome
-send_once(const struct operation *e, struct http_response *a, bool *again,
-    struct problem *p)
+static enum http_end
+send_signed(const struct operation *e, struct http_response *a)
 {
 	struct signed_request request;
 	struct http_request order = { .origin = &e->bucket->origin,
@@ -625,6 +624,15 @@ send_once(const struct operation *e, struct http_response *a, bool *again,
 		end = http_send(e->http, &order, a);
 	}
 	signed_request_free(&request);
+	return end;
+}
+
+static enum outcome
+send_once(const struct operation *e, struct http_response *a, bool *again,
+    struct problem *p)
+{
+	enum http_end end = send_signed(e, a);
+
 	problem_set_detail(p, NULL);
 	/* of a refusal that is a long page the status is enough */
 	if (end == HTTP_WHOLE || (end == HTTP_TOO_BIG && a->status >= 300))
@@ -679,22 +687,20 @@ remember(struct bucket *b, enum outcome o)
 
 /* HeadObject, or HeadBucket where "key" is NULL; *status is 0 when there was no
  * answer. */
-static enum outcome
+static enum http_end
 head(struct bucket *b, const char *key, struct http *http, int64_t left_ms,
     int *status)
 {
 	const struct operation e =
 	    make_operation(b, "HEAD", key, http, left_ms);
 	struct http_response answer;
-	struct problem p;
-	enum outcome o;
-	bool again;
+	enum http_end end;
 
 	http_response_init(&answer, ANSWER_MAX);
-	o = send_once(&e, &answer, &again, &p);
+	end = send_signed(&e, &answer);
 	*status = answer.status;
 	http_response_free(&answer);
-	return o;
+	return end;
 }
 
 /* 403: the key may not ask that, and may still write. */
@@ -702,11 +708,13 @@ static const char *
 look(struct bucket *b, struct http *http)
 {
 	int status;
+	enum http_end end = head(b, NULL, http, LOOK_MS, &status);
 
-	(void)head(b, NULL, http, LOOK_MS, &status);
+	if (end != HTTP_WHOLE)
+		return http_end_phrase(end);
 	if (status == 404)
 		return "there is no such bucket";
-	return status == 200 || status == 403 ? "ok" : "cannot be reached";
+	return status == 200 || status == 403 ? "ok" : "answers with an error";
 }
 
 const char *
@@ -801,7 +809,7 @@ bucket_has(
 	int64_t most_ms = left_ms < HAS_MS ? left_ms : HAS_MS;
 	int status;
 
-	return head(b, key, http, most_ms, &status) == OUTCOME_OK &&
+	return head(b, key, http, most_ms, &status) == HTTP_WHOLE &&
 	       status == 200;
 }
 

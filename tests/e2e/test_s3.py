@@ -536,6 +536,10 @@ def test_the_environments_proxy_is_not_used(start, post, store):
     assert post().status == 200
 
 
+REFUSED = "cannot be reached: nothing listens at its address " \
+          "(connection refused)"
+
+
 @pytest.fixture
 def health(nginx, service):
     service.stop()  # what was seen for another test is remembered
@@ -547,7 +551,7 @@ def health(nginx, service):
 
 
 @pytest.mark.parametrize("settings, word", [
-    ({"s3_endpoint": "http://127.0.0.1:1"}, "cannot be reached"),
+    ({"s3_endpoint": "http://127.0.0.1:1"}, REFUSED),
     ({"store": "s3://another/grafana"}, "there is no such bucket")])
 def test_health_tells_before_the_first_image_that_the_bucket_is_away(
         start, health, settings, word):
@@ -573,7 +577,7 @@ def test_health_does_not_wait_for_a_bucket_that_hangs(start, health, store):
     start()
     store.released.clear()
     store.script.append(objectstore.hang)
-    assert health() == (503, "cannot be reached")
+    assert health() == (503, "does not answer in time")
 
 
 def test_health_tells_what_became_of_the_last_image(start, post, store, health):

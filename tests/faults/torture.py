@@ -202,9 +202,9 @@ def make_request(url):
 
 def start_with_faults(service, **settings):
     """The service with nth.c in it, and what controls that."""
+    service.stop()  # it may have mapped an earlier one of these files
     control = Control(os.path.join(service.dir, "nth"))
     preload = shutil.copy(NTH, service.dir)
-    service.stop()
     service.start(answer_seconds=3, environment={
         "LD_PRELOAD": preload,
         "NTH": os.path.join(service.dir, "nth"),
