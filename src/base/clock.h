@@ -12,6 +12,9 @@
  */
 int64_t now_ms(void);
 
+/* The time of day, in milliseconds since 1970. */
+int64_t unix_time_ms(void);
+
 /* Wait for the condition, until then at most; false: it is that late.  As
  * always with conditions, true does not say that it holds. */
 bool clock_wait(pthread_cond_t *, pthread_mutex_t *, int64_t until_ms);

@@ -15,9 +15,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX "GRAFANA_IMAGES_"
+#define PREFIX   "GRAFANA_IMAGES_"
+#define ZONES    "/usr/share/zoneinfo"
+#define ZONE_MAX 64 /* bytes of a time zone's name; the longest has 32 */
 
 enum kind {
 	NUMBER,
@@ -29,7 +32,8 @@ enum kind {
 	STORE,
 	GRAFANA,
 	ADDRESS,
-	PICTURES
+	PICTURES,
+	ZONE
 };
 
 struct row {
@@ -68,6 +72,7 @@ static const struct row table[] = {
 	{ "keep_bytes", NUMBER, AT(keep_bytes), "0", 0, INT64_MAX, NULL, NULL },
 	{ "min_free_bytes", NUMBER, AT(min_free_bytes), "268435456", 0, INT64_MAX, NULL, NULL },
 	{ "uploads", CHOICE, AT(uploads), "off", 0, 0, "off", "on" },
+	{ "tz", ZONE, AT(tz), "", 0, 0, NULL, NULL },
 	{ "wrong_pictures", PICTURES, AT(wrong_pictures), "", 0, 0, NULL, NULL },
 	{ "tls_ca_file", CERTIFICATES, AT(tls_ca_file), "", 0, 0, NULL, NULL },
 	{ "sandbox", CHOICE, AT(sandbox), "on", 0, 0, "off", "on" },
@@ -87,6 +92,7 @@ struct source {
 	const char *variable; /* in the environment */
 	unsigned line;        /* in the file */
 	bool *given;          /* of each row: there was a value, good or bad */
+	unsigned *lines;      /* of each row: its line in the file, 0: none */
 	FILE *complaints;
 };
 
@@ -225,6 +231,61 @@ read_certificates(char **to, const struct row *row, const char *value,
 	    "a file of certificates in PEM form is allowed; it cannot be "
 	    "read: %s",
 	    strerrordesc_np(errno));
+}
+
+static bool
+ends_in(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len > n && strcmp(text + len - n, end) == 0;
+}
+
+/* Does this machine's time zone database have it?  Names that are only links
+ * may have no file of their own; tzdata.zi has their lines ("L TARGET NAME").
+ */
+static bool
+zone_is_known(const char *name)
+{
+	char path[128], line[256], end[80];
+	bool known = false;
+	struct stat st;
+	FILE *f;
+
+	if (access(ZONES, X_OK) != 0)
+		return true; /* no database: nothing can be said */
+	snprintf(path, sizeof(path), ZONES "/%s", name);
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		return true;
+	f = fopen(ZONES "/tzdata.zi", "re");
+	snprintf(end, sizeof(end), " %s\n", name);
+	while (f != NULL && !known && fgets(line, sizeof(line), f) != NULL)
+		known = line[0] == 'L' && ends_in(line, end);
+	if (f != NULL)
+		fclose(f);
+	return known;
+}
+
+/* A name of the IANA's time zone database; an unknown one would be UTC without
+ * a word. */
+static bool
+read_zone(char **to, const struct row *row, const char *value,
+    const struct source *from)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789_+-/";
+	size_t len = strlen(value);
+	bool ok = value[strspn(value, plain)] == '\0' && len <= ZONE_MAX;
+
+	if (len > 0)
+		ok = ok && isalpha((unsigned char)*value) &&
+		     value[len - 1] != '/' && strstr(value, "//") == NULL &&
+		     zone_is_known(value);
+	if (!ok)
+		return complain(from, row->name, value,
+		    "the IANA name of a time zone, such as Europe/Berlin, is "
+		    "allowed");
+	return read_text(to, value, from);
 }
 
 /* A segment of the path that some server or proxy would take out. */
@@ -494,6 +555,8 @@ read_value(struct settings *s, const struct row *row, const char *value,
 		return read_grafana(s, row, value, from);
 	case PICTURES:
 		return read_pictures(s, row, value, from);
+	case ZONE:
+		return read_zone(to, row, value, from);
 	}
 	return false;
 }
@@ -533,6 +596,21 @@ uncomment(char *line)
 		}
 }
 
+/* Of a name given twice nobody knows which is meant: programs differ. */
+static bool
+is_the_first(
+    const struct row *row, const char *value, const struct source *from)
+{
+	unsigned *line = &from->lines[row - table];
+
+	if (*line == 0) {
+		*line = from->line;
+		return true;
+	}
+	return complain(from, row->name, row->kind == SECRET ? NULL : value,
+	    "line %u has this setting already; keep one of the two", *line);
+}
+
 static bool
 read_line(struct settings *s, char *line, const struct source *from)
 {
@@ -554,7 +632,8 @@ read_line(struct settings *s, char *line, const struct source *from)
 		return complain(from, name, NULL,
 		    "there is no setting of that name; grafana-images(8) "
 		    "lists them");
-	return read_value(s, row, trim(equals + 1), from);
+	return is_the_first(row, trim(equals + 1), from) &&
+	       read_value(s, row, trim(equals + 1), from);
 }
 
 static bool
@@ -649,14 +728,6 @@ set_defaults(struct settings *s, FILE *complaints)
 /*
  * A bucket
  */
-
-static bool
-ends_in(const char *text, const char *end)
-{
-	size_t len = strlen(text), n = strlen(end);
-
-	return len > n && strcmp(text + len - n, end) == 0;
-}
 
 /* The region that an endpoint signs for, where its host's name tells. */
 static char *
@@ -769,7 +840,10 @@ settings_load(
     struct settings *s, const char *file, char *const envp[], FILE *complaints)
 {
 	bool given[ROWS] = { false };
-	struct source from = { .complaints = complaints, .given = given };
+	unsigned lines[ROWS] = { 0 };
+	struct source from = {
+		.complaints = complaints, .given = given, .lines = lines
+	};
 	const char *path = file == NULL ? SETTINGS_FILE : file;
 	bool ok = set_defaults(s, complaints), whole;
 
@@ -805,6 +879,7 @@ settings_free(struct settings *s)
 		case CERTIFICATES:
 		case STORE:
 		case ADDRESS:
+		case ZONE:
 			free(*text_at(s, &table[i]));
 			break;
 		default:

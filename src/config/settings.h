@@ -40,6 +40,7 @@ struct settings {
 	char *s3_acl;
 	char *state;
 	char *tls_ca_file;
+	char *tz; /* an IANA name */
 	struct wrong_picture *wrong_pictures;
 	size_t wrong_picture_count;
 	bool s3_virtual_style;

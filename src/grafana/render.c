@@ -159,9 +159,8 @@ refuse_page(const struct origin *origin, struct problem *p)
 	    origin->url);
 }
 
-/* What it means that no whole answer came. */
-static enum outcome
-classify_end(
+enum outcome
+render_classify_end(
     enum http_end end, const struct http_response *a, struct problem *p)
 {
 	switch (end) {
@@ -184,10 +183,12 @@ classify_end(
 		return http_problem_set(
 		    p, OUTCOME_INTERNAL, a, "There is no memory.");
 	case HTTP_BAD_IP:
-		return http_problem_set(p, OUTCOME_UPSTREAM, a,
-		    "Grafana's name leads to an IP address that no Grafana "
-		    "has. Ask whoever runs this service to look at the name's "
-		    "DNS entry.");
+		http_problem_set(p, OUTCOME_UPSTREAM, a, "");
+		return problem_set(p, OUTCOME_UPSTREAM,
+		    "Grafana's name leads to %s, an IP address that no "
+		    "Grafana has. Ask whoever runs this service to look at "
+		    "the name's DNS entry.",
+		    a->refused_ip);
 	default:
 		return http_problem(p,
 		    http_end_is_slow(end) ? OUTCOME_SLOW : OUTCOME_UPSTREAM,
@@ -202,6 +203,8 @@ render_panel(struct http_response *a, const struct render *r, struct http *http,
 	const struct http_header headers[] = {
 		{ "Accept", "image/png" },
 		{ "Authorization", r->authorization },
+		{ "X-Grafana-Org-Id",
+		    panel_org_id(r->panel, r->authorization) },
 		{ "X-Forwarded-For", r->forwarded_for },
 		{ NULL, NULL },
 	};
@@ -220,7 +223,7 @@ render_panel(struct http_response *a, const struct render *r, struct http *http,
 
 	if (request.max_ms > r->left_ms)
 		request.max_ms = r->left_ms;
-	o = classify_end(http_send(http, &request, a), a, p);
+	o = render_classify_end(http_send(http, &request, a), a, p);
 	p->upstream = a->status;
 	if (o == OUTCOME_OK)
 		o = status_classify(a, r->panel->origin, p);

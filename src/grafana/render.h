@@ -31,6 +31,10 @@ struct render {
 enum outcome render_panel(struct http_response *, const struct render *,
     struct http *, const struct settings *, struct problem *);
 
+/* What it means that no whole answer came: OUTCOME_OK when one did. */
+enum outcome render_classify_end(
+    enum http_end, const struct http_response *, struct problem *);
+
 /* Grafana, for sentences about how a request to it ended. */
 extern const struct http_peer render_peer;
 

@@ -129,6 +129,7 @@ http_response_init(struct http_response *r, size_t max_bytes)
 {
 	memset(r, 0, sizeof(*r));
 	buf_init(&r->body, max_bytes);
+	buf_init(&r->whole_location, SIZE_MAX / 2);
 	r->date = r->last_modified = -1;
 	r->retry_after = -1;
 }
@@ -137,16 +138,19 @@ void
 http_response_free(struct http_response *r)
 {
 	buf_free(&r->body);
+	buf_free(&r->whole_location);
 }
 
 void
 http_response_reset(struct http_response *r)
 {
-	struct buf body = r->body;
+	struct buf body = r->body, location = r->whole_location;
 
 	http_response_init(r, body.limit);
 	r->body = body;
+	r->whole_location = location;
 	buf_reset(&r->body);
+	buf_reset(&r->whole_location);
 }
 
 /*

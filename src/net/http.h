@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/outcome.h"
+#include "net/ip_filter.h"
 #include "net/url.h"
 
 /*
@@ -58,6 +59,7 @@ struct http_request {
 	/* beside Host, then one whose name is NULL; or NULL */
 	const struct http_header *headers;
 	const struct buf *body;       /* of a POST or PUT, else NULL */
+	bool keep_query;              /* of a Location: whole_location */
 	int64_t max_ms;               /* from now to the last byte */
 	bool (*cancelled)(void *arg); /* asked now and then; NULL: never */
 	void *arg;
@@ -72,6 +74,9 @@ struct http_response {
 	int status;          /* 0: none came */
 	struct buf body;     /* the bytes as sent, up to the buffer's limit */
 	char location[2048]; /* without its query; "" when none, or longer */
+	/* all of it, if keep_query asked for it; empty when none, failed when
+	 * there is no memory */
+	struct buf whole_location;
 	bool has_etag;
 	int64_t date;          /* seconds since 1970, -1: none or unreadable */
 	int64_t last_modified; /* the same */
@@ -81,6 +86,7 @@ struct http_response {
 	 * connected to, libcurl's words, the certificate; for the log */
 	char words[HTTP_WORDS_ROOM];
 	int errnum; /* of a connection that could not be made, or 0 */
+	char refused_ip[ADDRESS_TEXT_ROOM]; /* of HTTP_BAD_IP */
 };
 
 void http_response_init(struct http_response *, size_t max_bytes);

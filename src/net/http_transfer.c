@@ -101,6 +101,7 @@ check_ip(struct transfer *t, const struct sockaddr *sa)
 	if (address_allowed(sa) || address_is(sa, o->via.host) ||
 	    address_is(sa, o->base.host))
 		return true;
+	address_print(t->response->refused_ip, sa);
 	t->ip_refused = true;
 	return false;
 }
@@ -312,6 +313,18 @@ read_length(struct transfer *t, const char *value)
 	t->contradicted = true;
 }
 
+/* With its query, which may be as long as that of any address. */
+static void
+keep_location(struct http_response *r, const char *line, size_t len)
+{
+	struct buf *b = &r->whole_location;
+
+	buf_reset(b);
+	if (buf_reserve(b, len) &&
+	    header_value(b->bytes, len, line, len, "Location"))
+		b->len = strlen(b->bytes);
+}
+
 static void
 read_header(struct transfer *t, const char *line, size_t len)
 {
@@ -321,6 +334,9 @@ read_header(struct transfer *t, const char *line, size_t len)
 	/* its query may be long, and is of no use */
 	header_value(r->location, sizeof(r->location), line,
 	    length_up_to(line, len, "?#"), "Location");
+	if (t->request->keep_query && len > 9 &&
+	    strncasecmp(line, "Location:", 9) == 0)
+		keep_location(r, line, len);
 	if (len > 5 && strncasecmp(line, "ETag:", 5) == 0)
 		r->has_etag = true;
 	if (header_value(value, sizeof(value), line, len, "Date"))

@@ -36,6 +36,16 @@ v4_allowed(uint32_t a)
 	return true;
 }
 
+/* The address in those four bytes. */
+static uint32_t
+v4_at(const unsigned char *bytes)
+{
+	uint32_t a;
+
+	memcpy(&a, bytes, sizeof(a));
+	return ntohl(a);
+}
+
 static bool
 v6_allowed(const struct in6_addr *address)
 {
@@ -74,11 +84,13 @@ v6_allowed(const struct in6_addr *address)
 
 	if (memcmp(a, zeros, 15) == 0)
 		return a[15] == 1; /* ::1, but not :: nor ::/120 */
-	if (memcmp(a, mapped, 12) == 0)
-		return v4_allowed(ntohl(address->s6_addr32[3]));
-	/* translated, 6to4 and ISATAP: a v4 network behind a v6 address */
-	if (memcmp(a, zeros, 12) == 0 || memcmp(a, nat64, 12) == 0 ||
-	    memcmp(a, translated, 12) == 0 || (a[0] == 0x20 && a[1] == 0x02))
+	if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
+		return v4_allowed(v4_at(a + 12));
+	if (a[0] == 0x20 && a[1] == 0x02) /* 6to4 */
+		return v4_allowed(v4_at(a + 2));
+	/* compatible, translated and ISATAP: a v4 network behind a v6 address,
+	 * and nobody's for a server */
+	if (memcmp(a, zeros, 12) == 0 || memcmp(a, translated, 12) == 0)
 		return false;
 	if ((ntohl(address->s6_addr32[2]) & 0xfdffffff) == 0x00005efe)
 		return false;
@@ -108,6 +120,25 @@ address_allowed(const struct sockaddr *sa)
 		return v6_allowed(&v6.sin6_addr);
 	}
 	return false;
+}
+
+void
+address_print(char to[ADDRESS_TEXT_ROOM], const struct sockaddr *sa)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	const char *text = NULL;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&v4, sa, sizeof(v4));
+		text = inet_ntop(AF_INET, &v4.sin_addr, to, ADDRESS_TEXT_ROOM);
+	} else if (sa->sa_family == AF_INET6) {
+		memcpy(&v6, sa, sizeof(v6));
+		text =
+		    inet_ntop(AF_INET6, &v6.sin6_addr, to, ADDRESS_TEXT_ROOM);
+	}
+	if (text == NULL)
+		memcpy(to, "?", 2);
 }
 
 bool

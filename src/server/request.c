@@ -53,6 +53,34 @@ credential_of(const char *header, const char *scheme)
 	return header + len + strspn(header + len, " ");
 }
 
+/* What is wrong with a credential that is not one whole token68. */
+static enum outcome
+refuse_credential(const char *scheme, const char *credential, struct problem *p)
+{
+	if (*credential == '\0')
+		return problem_set(p, OUTCOME_NO_TOKEN,
+		    "The Authorization header has the word %s and nothing "
+		    "after it. Send \"Authorization: Bearer TOKEN\".",
+		    scheme);
+	if (credential_of(credential, "Bearer") != NULL ||
+	    credential_of(credential, "Basic") != NULL)
+		return problem_set(p, OUTCOME_NO_TOKEN,
+		    "The Authorization header has the word Bearer (or Basic) "
+		    "twice. Send \"Authorization: Bearer TOKEN\".");
+	if (strchr(credential, ',') != NULL)
+		return problem_set(p, OUTCOME_NO_TOKEN,
+		    "The Authorization header has two credentials, with a "
+		    "comma between: the program, or a proxy after it, has "
+		    "sent it twice. Send it once.");
+	if (strpbrk(credential, "\"'`") != NULL)
+		return problem_set(p, OUTCOME_NO_TOKEN,
+		    "The token in the Authorization header has quotes round "
+		    "it. Send it without.");
+	return problem_set(p, OUTCOME_NO_TOKEN,
+	    "The Authorization header has characters that no credential has. "
+	    "Check that the token is pasted whole and in one line.");
+}
+
 /*
  * The header is passed on, so nothing may be in it that could end it and begin
  * another.
@@ -65,26 +93,33 @@ read_authorization(char **to, char *const envp[], struct problem *p)
 	size_t len, room;
 
 	if (header == NULL || *header == '\0')
-		return problem_set_default(p, OUTCOME_NO_TOKEN);
+		return problem_set(p, OUTCOME_NO_TOKEN,
+		    "Send the header \"Authorization: Bearer TOKEN\" with a "
+		    "Grafana service account token. If it was sent, the web "
+		    "server, or a proxy before it, did not pass it on.");
 	credential = credential_of(header, scheme);
 	if (credential == NULL) {
 		scheme = "Basic";
 		credential = credential_of(header, scheme);
 	}
-	if (credential == NULL)
+	if (credential == NULL && strcasecmp(header, "Bearer") != 0 &&
+	    strcasecmp(header, "Basic") != 0)
 		return problem_set(p, OUTCOME_NO_TOKEN,
 		    "The Authorization header is neither Bearer nor Basic. "
 		    "Send \"Authorization: Bearer TOKEN\".");
+	if (credential == NULL)
+		/* a word that came from outside is one of two that we know */
+		return refuse_credential(
+		    strlen(header) == 5 ? "Basic" : "Bearer", "", p);
 	len = strspn(credential, REQUEST_TOKEN68);
 	if (len == 0 || credential[len + strspn(credential + len, " \t")])
-		return problem_set(p, OUTCOME_NO_TOKEN,
-		    "The Authorization header holds no credential, or "
-		    "characters that none has. Check that the token is "
-		    "pasted whole, in one line and without quotes.");
+		return refuse_credential(scheme, credential, p);
 	if (len > REQUEST_CREDENTIAL_MAX)
 		return problem_set(p, OUTCOME_NO_TOKEN,
-		    "The credential is over 4,096 bytes long. No Grafana "
-		    "token is.");
+		    "The credential in the Authorization header has %zu "
+		    "bytes. This service takes up to %d. Use a Grafana "
+		    "service account token: it is short.",
+		    len, REQUEST_CREDENTIAL_MAX);
 	room = strlen(scheme) + 1 + len + 1;
 	*to = malloc(room);
 	if (*to == NULL)
@@ -194,10 +229,33 @@ check_whole(char *const envp[], const struct body *body, struct problem *p)
 	return OUTCOME_OK;
 }
 
+/* The length of a byte order mark, which RFC 8259, 8.1 lets a reader ignore:
+ * Windows' editors and PowerShell write one. */
+static size_t
+byte_order_mark(const struct body *body)
+{
+	static const char mark[] = { '\xef', '\xbb', '\xbf' };
+
+	return body->len >= sizeof(mark) &&
+		       memcmp(body->bytes, mark, sizeof(mark)) == 0
+		   ? sizeof(mark)
+		   : 0;
+}
+
+static bool
+is_utf16(const struct body *body)
+{
+	return body->len >= 2 && (memcmp(body->bytes, "\xff\xfe", 2) == 0 ||
+				     memcmp(body->bytes, "\xfe\xff", 2) == 0 ||
+				     memcmp(body->bytes, "{\0", 2) == 0 ||
+				     memcmp(body->bytes, "\0{", 2) == 0);
+}
+
 static enum outcome
 read_body(
     char **to, char *const envp[], const struct body *body, struct problem *p)
 {
+	size_t mark = byte_order_mark(body);
 	struct found found = { 0 };
 	struct scan scan;
 	enum outcome o;
@@ -211,7 +269,11 @@ read_body(
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
 		    "address of a panel.");
-	scan_init(&scan, body->bytes, body->len);
+	if (is_utf16(body))
+		return problem_set(p, OUTCOME_MALFORMED,
+		    "The body is UTF-16. Send {\"imageUrl\": \"...\"} in "
+		    "UTF-8 (PowerShell: -Encoding utf8).");
+	scan_init(&scan, body->bytes + mark, body->len - mark);
 	if (!walk(&scan, &found))
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is not JSON in UTF-8. Send {\"imageUrl\": "

@@ -15,7 +15,7 @@
  * strings; FastCGI's parameters have the same shape.
  */
 #define REQUEST_BODY_MAX       65536 /* bytes of a POST */
-#define REQUEST_CREDENTIAL_MAX 4096  /* bytes after the scheme */
+#define REQUEST_CREDENTIAL_MAX 16384 /* bytes after the scheme */
 
 /* All that a credential may be made of (RFC 9110, 11.2: token68). */
 #define REQUEST_TOKEN68                                                        \

@@ -79,6 +79,8 @@ reply_saved(struct buf *b, const struct saved *s, bool created)
 	    (unsigned long)s->width, (unsigned long)s->height, s->bytes);
 	if (*s->panel != '\0')
 		json_string(b, "panel", s->panel);
+	if (*s->expires != '\0')
+		json_string(b, "expires", s->expires);
 	buf_puts(b, "}\n");
 }
 

@@ -21,6 +21,7 @@ struct saved {
 	const char *panel;      /* where a person opens it; "" when unknown */
 	uint32_t width, height; /* pixels */
 	size_t bytes;
+	const char *expires; /* "YYYY-MM-DD"; "": never */
 };
 
 /* Room for a reply; the longest holds an address and a link. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "grafana/health.h"
 #include "grafana/panel_url.h"
+#include "grafana/short_link.h"
 #include "server/access_log.h"
 #include "server/image_job.h"
 #include "server/metrics.h"
@@ -15,6 +16,7 @@
 #include "server/sandbox.h"
 #include "server/singleflight.h"
 #include "server/state_dir.h"
+#include "store/retention.h"
 #include "store/store.h"
 
 #include <arpa/inet.h>
@@ -40,6 +42,7 @@ struct visit {
 	struct http *http;
 	const struct caller *caller;
 	char *const *envp;
+	int64_t unix_ms; /* when the request came, since 1970 */
 	struct request request;
 	struct panel panel;
 	/* ours, while we render for others too */
@@ -259,6 +262,38 @@ keep_upload(struct visit *v, const struct body *body)
 		    body->len, v->http, v->caller);
 }
 
+/* The client has gone: nobody else waits for what a short link leads to. */
+static bool
+is_gone(void *arg)
+{
+	const struct visit *v = arg;
+
+	return caller_gone(v->caller);
+}
+
+/* Find the panel behind a short link.  Two requests by short links, or by its
+ * own address, then share its render. */
+static enum outcome
+follow_short_link(struct visit *v)
+{
+	struct picture *p = &v->picture;
+	struct short_link link = {
+		.authorization = v->request.authorization,
+		.forwarded_for = client_address(v->envp),
+		.left_ms = caller_left_ms(v->caller),
+		.unix_ms = v->unix_ms,
+		.cancelled = is_gone,
+		.arg = v,
+		.retry_seconds = REPLY_RETRY_SECONDS,
+	};
+	enum outcome o;
+
+	o = short_link_follow(
+	    &v->panel, &link, v->http, v->service->settings, &p->problem);
+	p->retry_seconds = link.retry_seconds;
+	return o;
+}
+
 static void
 save_panel(struct visit *v, const struct body *body)
 {
@@ -267,7 +302,9 @@ save_panel(struct visit *v, const struct body *body)
 	p->outcome = request_read(&v->request, v->envp, body, &p->problem);
 	if (p->outcome == OUTCOME_OK)
 		p->outcome = panel_check(&v->panel, v->request.url,
-		    v->service->settings, &p->problem);
+		    v->service->settings, v->unix_ms, &p->problem);
+	if (p->outcome == OUTCOME_OK && v->panel.short_link)
+		p->outcome = follow_short_link(v);
 	if (p->outcome == OUTCOME_OK)
 		p->outcome = make_picture(v, &p->problem);
 }
@@ -284,17 +321,21 @@ static void
 reply_picture(struct buf *b, const struct visit *v)
 {
 	const struct picture *p = &v->picture;
+	char expires[RETENTION_DAY_ROOM];
 	struct buf address;
 	struct saved saved = {
 		.panel = buf_str(&v->panel.link),
 		.width = p->size.width,
 		.height = p->size.height,
 		.bytes = p->bytes,
+		.expires = expires,
 	};
 
 	buf_init(&address, REPLY_MAX);
 	buf_printf(&address, "%s/%s", v->service->settings->public_url, p->key);
 	saved.address = buf_str(&address);
+	retention_expires(
+	    expires, v->service->settings, p->key, (time_t)(v->unix_ms / 1000));
 	reply_saved(b, &saved, v->upload);
 	/* no address is worse than no reply */
 	b->failed = b->failed || address.failed;
@@ -414,6 +455,7 @@ service_answer(struct service *s, struct http *http,
 		.http = http,
 		.caller = caller,
 		.envp = envp,
+		.unix_ms = unix_time_ms(),
 		.upload = s->settings->uploads && request_is(envp, "PUT"),
 		.picture = { .render_ms = -1 },
 	};

@@ -604,3 +604,26 @@ out:
 	errno = errnum;
 	return errnum == 0;
 }
+
+void
+retention_expires(char to[RETENTION_DAY_ROOM], const struct settings *settings,
+    const char *key, time_t now)
+{
+	char name[RETENTION_DAY_ROOM];
+	int64_t day;
+	time_t first;
+	struct tm tm;
+
+	to[0] = '\0';
+	if (settings->keep_days == 0)
+		return;
+	snprintf(name, sizeof(name), "%s", key);
+	/* uploads age by their time: see visit_aged() */
+	if (!name_is_day(name, &day))
+		day = now / DAY_SECONDS;
+	/* the first day of which is_over() says so */
+	first = (time_t)((day + settings->keep_days + 1) * DAY_SECONDS);
+	if (gmtime_r(&first, &tm) == NULL ||
+	    strftime(to, RETENTION_DAY_ROOM, "%Y-%m-%d", &tm) == 0)
+		to[0] = '\0';
+}

@@ -45,4 +45,12 @@ struct retention {
 /* false and errno when the store cannot be read or there is no memory. */
 bool retention_apply(struct retention *);
 
+/*
+ * The first day on which keep_days lets a purge remove the image of that key,
+ * saved or renewed at "now": "YYYY-MM-DD", or "" when it is kept for ever.
+ */
+#define RETENTION_DAY_ROOM sizeof("YYYY-MM-DD")
+void retention_expires(char to[RETENTION_DAY_ROOM], const struct settings *,
+    const char *key, time_t now);
+
 #endif

@@ -147,7 +147,7 @@ panel_check_stage(void)
 	struct panel panel = { 0 };
 	struct problem p = { 0 };
 
-	if (panel_check(&panel, PANEL_URL, &b.settings, &p) != OUTCOME_OK)
+	if (panel_check(&panel, PANEL_URL, &b.settings, 0, &p) != OUTCOME_OK)
 		give_up("the address is wrong");
 	panel_free(&panel);
 }

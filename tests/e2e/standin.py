@@ -92,12 +92,18 @@ class Standin:
         return self.get_json("/standin/counts")
 
     def requests(self):
-        """The last 100 renders: method, target, headers (a list of pairs)."""
+        """The last 100 renders and short links: method, target, headers (a list of pairs)."""
         return self.get_json("/standin/requests")
 
     def placeholders(self):
         """The SHA-256 of the pictures of no-renderer and too-many."""
         return self.get_json("/standin/placeholders")
+
+    def short_link(self, key, location):
+        """From now on /goto/KEY redirects there; its address."""
+        query = urllib.parse.urlencode({"key": key, "to": location})
+        self.get_json("/standin/short-link?" + query, "POST")
+        return self.url + "/goto/" + key
 
     def release(self, count=None):
         """Lets held renders go on, the oldest first; how many there were."""

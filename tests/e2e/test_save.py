@@ -31,11 +31,11 @@ def test_a_panel_becomes_a_link_that_opens_without_a_login(running, post, get):
 
 
 def test_the_reply_has_the_panel_as_a_person_opens_it(running, post, grafana):
-    answer = post("/d/cpu-load/cpu-load?orgId=1&refresh=5s&from=now-6h&to=now"
-                  "&viewPanel=panel-5&var-host=web-1&shareView=link")
+    answer = post("/d/cpu-load/cpu-load?orgId=1&refresh=5s&from=1700000000000"
+                  "&to=1700003600000&viewPanel=panel-5&var-host=web-1&shareView=link")
     assert answer.json["panel"] == grafana.url + (
-        "/d/cpu-load/cpu-load?viewPanel=5&orgId=1&from=now-6h&to=now"
-        "&var-host=web-1")
+        "/d/cpu-load/cpu-load?viewPanel=5&orgId=1&from=1700000000000"
+        "&to=1700003600000&var-host=web-1")
 
 
 def test_grafana_is_asked_for_what_the_address_says(running, post, grafana):
@@ -43,7 +43,8 @@ def test_grafana_is_asked_for_what_the_address_says(running, post, grafana):
          "&auth_token=x&targetOrgId=3&encoding=pdf#sensu.io.graphic")
     asked = grafana.requests()[-1]
     assert asked["target"] == ("/render/d-solo/cpu-load/cpu-load?panelId=5"
-                               "&from=now-6h&to=now&kiosk&width=1000&height=500")
+                               "&from=now-6h&to=now&kiosk&width=1000&height=500"
+                               "&hideLogo=true")
     headers = {k.lower(): v for k, v in asked["headers"]}
     assert headers["authorization"] == "Bearer " + TOKEN
     assert headers["x-forwarded-for"] == "127.0.0.1"
@@ -55,7 +56,8 @@ def test_grafana_is_asked_for_what_the_address_says(running, post, grafana):
 def test_a_whole_dashboard_is_rendered_whole(running, post, grafana):
     answer = post("/d/cpu-load/cpu-load?from=now-6h&to=now")
     assert answer.status == 200
-    assert grafana.requests()[-1]["target"].endswith("&width=1000&height=-1")
+    assert grafana.requests()[-1]["target"].endswith(
+        "&width=1000&height=-1&hideLogo=true")
     assert "viewPanel" not in answer.json["panel"]
 
 
@@ -143,7 +145,7 @@ REFUSED = [
     ("malformed", 400, dict(panel="/d-solo/uid/slug")),
     ("malformed", 400, dict(body='{"imageUrl": "localhost/d/uid"}')),
     ("not-allowed", 403, dict(panel="http://elsewhere.example/d/uid")),
-    ("not-allowed", 403, dict(panel="/goto/abc")),
+    ("not-allowed", 403, dict(panel="/render/goto/abc")),
     ("not-allowed", 403, dict(panel="/api/datasources/proxy/1")),
     ("not-allowed", 403, dict(headers={"Sec-Fetch-Site": "cross-site"})),
 ]

@@ -11,7 +11,12 @@
 #include <string.h>
 
 static struct origin origins[3];
-static struct settings settings = { .grafana = origins, .grafana_count = 3 };
+#define MOMENT 1795881600000 /* of the request */
+
+static char zone[] = "Europe/Berlin";
+static struct settings settings = {
+	.tz = zone, .grafana = origins, .grafana_count = 3
+};
 
 static void
 begin(void)
@@ -40,7 +45,8 @@ check_path(const char *target)
 		promise(*p > 0x20 && *p < 0x7f);
 	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		promise(strstr(copy, never[i]) == NULL);
-	promise(strncmp(target, "/render/", 8) == 0);
+	promise(strncmp(target, "/render/", 8) == 0 ||
+		strncmp(target, "/goto/", 6) == 0);
 	free(copy);
 }
 
@@ -60,6 +66,52 @@ check_place(const char *url, const struct place *place)
 	promise(len == strlen(place->authority) &&
 		strncmp(p, place->authority, len) == 0);
 	promise(strncmp(p + len, place->path, strlen(place->path)) == 0);
+}
+
+/* For people: only what RFC 3986 allows, its escapes whole. */
+static void
+check_link(const char *link)
+{
+	static const char plain[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	    "-._~!$&()*+,=:@/?%[]"; /* brackets in the base's host only */
+	static const char hex[] = "0123456789abcdefABCDEF";
+	const char *p;
+
+	promise(link[strspn(link, plain)] == '\0');
+	for (p = strchr(link, '%'); p != NULL; p = strchr(p + 1, '%'))
+		promise(p[1] != '\0' && strchr(hex, p[1]) != NULL &&
+			p[2] != '\0' && strchr(hex, p[2]) != NULL);
+}
+
+/* What is logged: nothing that begins a query is in it. */
+static void
+check_logged(const char *target, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		promise(strchr("?&=;#", target[i]) == NULL);
+}
+
+/* What Grafana's API is asked by. */
+static void
+check_names(const struct panel *panel)
+{
+	static const char digits[] = "0123456789";
+
+	promise(panel->number[strspn(panel->number, digits)] == '\0');
+	promise(panel->org_id[strspn(panel->org_id, digits)] == '\0');
+	promise(panel->one_panel == (*panel->number != '\0'));
+	promise(panel->uid[strcspn(panel->uid, "/?#&%.")] == '\0');
+}
+
+/* A sentence: printable, on one line. */
+static void
+check_sentence(const char *why)
+{
+	for (; *why != '\0'; why++)
+		promise(*why >= 0x20 && *why < 0x7f);
 }
 
 /* No parameter of that name. */
@@ -86,7 +138,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct buf sent;
 
 	begin();
-	o = panel_check(&panel, url, &settings, &p);
+	o = panel_check(&panel, url, &settings, MOMENT, &p);
 	promise(o == OUTCOME_OK || o == OUTCOME_MALFORMED ||
 		o == OUTCOME_NOT_ALLOWED);
 	if (o == OUTCOME_OK) {
@@ -100,9 +152,14 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		    &sent, "%s%s", panel.origin->url, buf_str(&panel.target));
 		check_place(buf_str(&sent), &panel.origin->base);
 		buf_free(&sent);
+		check_logged(buf_str(&panel.target), panel.path_len);
+		check_link(buf_str(&panel.link));
+		check_names(&panel);
 		if (panel.link.len > 0)
 			check_place(buf_str(&panel.link), &panel.origin->base);
 	}
+	if (o != OUTCOME_OK)
+		check_sentence(p.why);
 	panel_free(&panel);
 	free(url);
 	return 0;

@@ -20,7 +20,7 @@ check_credential(const char *credential)
 	promise(strncmp(credential, "Bearer ", 7) == 0 ||
 		strncmp(credential, "Basic ", 6) == 0);
 	credential = strchr(credential, ' ') + 1;
-	promise(*credential != '\0' && strlen(credential) <= 4096);
+	promise(*credential != '\0' && strlen(credential) <= 16384);
 	promise(credential[strspn(credential, token68)] == '\0');
 }
 
@@ -30,6 +30,11 @@ check_url(const char *url, const char *body, size_t len)
 	struct json_tokener *t = json_tokener_new_ex(8192);
 	struct json_object *root, *member = NULL;
 
+	/* which json-c does not take */
+	if (len >= 3 && memcmp(body, "\xef\xbb\xbf", 3) == 0) {
+		body += 3;
+		len -= 3;
+	}
 	json_tokener_set_flags(t, JSON_TOKENER_STRICT |
 				      JSON_TOKENER_VALIDATE_UTF8 |
 				      JSON_TOKENER_ALLOW_TRAILING_CHARS);

@@ -10,6 +10,7 @@
 #include "render.h"
 #include "reply.h"
 #include "request.h"
+#include "short_link.h"
 #include "view.h"
 
 enum { WAIT_MS = 20000 };
@@ -83,6 +84,12 @@ control_answer(struct reply *r, const struct request *request, struct span rest)
 		reply_text(r, 200, JSON, "{}\n");
 	} else if (span_is(rest, "release")) {
 		release(r, request->query);
+	} else if (span_is(rest, "short-link")) {
+		if (short_link_add(request->query))
+			reply_text(r, 200, JSON, "{}\n");
+		else
+			reply_text(r, 400, "text/plain",
+			    "/standin/short-link?key=K&to=LOCATION\n");
 	} else if (span_is(rest, "wait")) {
 		wait_for(r, request->query);
 	} else if (span_is(rest, "placeholders")) {

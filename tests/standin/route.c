@@ -10,6 +10,7 @@
 #include "reply.h"
 #include "request.h"
 #include "settings.h"
+#include "short_link.h"
 
 static bool
 let_in(const struct request *request)
@@ -45,6 +46,16 @@ render(struct reply *r, const struct request *request, struct span path)
 		refuse(r, request);
 }
 
+static void
+short_link(struct reply *r, const struct request *request, struct span key)
+{
+	tally_short_link(request);
+	if (let_in(request))
+		short_link_answer(r, request, key);
+	else
+		refuse(r, request);
+}
+
 void
 route(struct reply *r, const struct request *request)
 {
@@ -66,6 +77,8 @@ route(struct reply *r, const struct request *request)
 		reply_text(r, 200, "text/html; charset=UTF-8", login_page);
 	else if (span_skip(&path, "/render/"))
 		render(r, request, path);
+	else if (span_skip(&path, "/goto/"))
+		short_link(r, request, path);
 	else if (!span_skip(&path, "/api/"))
 		refusal_make(r, request, REFUSAL_404, -1);
 	else if (let_in(request))

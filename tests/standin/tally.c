@@ -18,6 +18,7 @@ static const struct {
 	{ "renders", &tally.renders },
 	{ "dashboards", &tally.dashboards },
 	{ "frontend_settings", &tally.frontend_settings },
+	{ "short_links", &tally.short_links },
 	{ "in_flight", &tally.in_flight },
 	{ "held", &tally.held },
 	{ "aborted", &tally.aborted },
@@ -28,7 +29,7 @@ static const struct {
 
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
 
-/* The heads of the last renders, as received; a ring. */
+/* The heads of the last renders and short links, as received; a ring. */
 static struct buf heads[REMEMBERED];
 static size_t heads_written;
 
@@ -68,20 +69,33 @@ wait_over(const struct wait *w)
 	return *w->counter >= w->number;
 }
 
-void
-tally_render_begin(const struct request *r)
+static void
+remember(const struct request *r)
 {
 	struct buf *head;
 
-	tally.renders++;
-	tally.in_flight++;
-	if (tally.in_flight > tally.most_in_flight)
-		tally.most_in_flight = tally.in_flight;
 	head = &heads[heads_written++ % REMEMBERED];
 	if (head->limit == 0)
 		buf_init(head, REQUEST_HEAD_MOST);
 	buf_reset(head);
 	buf_add(head, r->head.at, r->head.len);
+}
+
+void
+tally_short_link(const struct request *r)
+{
+	tally.short_links++;
+	remember(r);
+}
+
+void
+tally_render_begin(const struct request *r)
+{
+	tally.renders++;
+	tally.in_flight++;
+	if (tally.in_flight > tally.most_in_flight)
+		tally.most_in_flight = tally.in_flight;
+	remember(r);
 }
 
 void
@@ -108,6 +122,7 @@ tally_reset(void)
 	tally.renders = 0;
 	tally.dashboards = 0;
 	tally.frontend_settings = 0;
+	tally.short_links = 0;
 	tally.aborted = 0;
 	tally.accepted = 0;
 	tally.most_in_flight = tally.in_flight;

@@ -14,6 +14,7 @@ struct tally {
 	uint64_t renders; /* requests below /render/, refused ones included */
 	uint64_t dashboards;        /* asked of the API */
 	uint64_t frontend_settings; /* the same */
+	uint64_t short_links;       /* requests below /goto/ */
 	uint64_t in_flight;         /* renders that are not wholly answered */
 	uint64_t held;              /* of them, waiting for /standin/release */
 	uint64_t aborted; /* renders whose client left before the end */
@@ -35,11 +36,12 @@ struct wait {
 bool wait_parse(struct wait *, struct span query);
 bool wait_over(const struct wait *);
 
+void tally_short_link(const struct request *);
 void tally_render_begin(const struct request *);
 void tally_render_end(bool aborted);
 void tally_reset(void); /* what is going on now stays counted */
 void tally_json(struct buf *);
-void tally_requests_json(struct buf *); /* the last 100 renders */
+void tally_requests_json(struct buf *); /* the last 100 of these */
 
 void json_text(struct buf *, const char *bytes, size_t len);
 

@@ -12,7 +12,9 @@
 #include "config/settings.h"
 #include "tap.h"
 
-#define LEAST "grafana = https://g.example\npublic_url = https://i.example/s\n"
+#define LEAST_GRAFANA "grafana = https://g.example\n"
+#define LEAST_PUBLIC  "public_url = https://i.example/s\n"
+#define LEAST         LEAST_GRAFANA LEAST_PUBLIC
 
 static char folder[] = "/tmp/test_settings.XXXXXX", file[64];
 static struct settings s;
@@ -76,13 +78,27 @@ load(const char *text, const char *variables)
 	return load_bytes(text, strlen(text), variables);
 }
 
-/* The least that is required, and from line 3 on that text. */
+/* Does the text begin a line so? */
+static inline bool
+gives(const char *text, const char *name)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "\n%s", name);
+	return strncmp(text, name, strlen(name)) == 0 ||
+	       strstr(text, line) != NULL;
+}
+
+/* The least that is required, as far as the text does not give it, and from
+ * line 3 on that text. */
 static inline bool
 reads(const char *more)
 {
 	char text[2048];
 
-	snprintf(text, sizeof(text), "%s%s", LEAST, more);
+	snprintf(text, sizeof(text), "%s%s%s",
+	    gives(more, "grafana =") ? "\n" : LEAST_GRAFANA,
+	    gives(more, "public_url =") ? "\n" : LEAST_PUBLIC, more);
 	return load(text, "");
 }
 

@@ -60,5 +60,20 @@ main(void)
 		other.sa_family = AF_UNSPEC;
 		check(!address_allowed(&other));
 	}
+	test ("an address is said as people write it") {
+		char text[ADDRESS_TEXT_ROOM];
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+		struct sockaddr_in v4 = { .sin_family = AF_INET };
+
+		inet_pton(AF_INET, "169.254.169.254", &v4.sin_addr);
+		address_print(text, (const struct sockaddr *)&v4);
+		check_str(text, "169.254.169.254");
+		inet_pton(AF_INET6, "64:ff9b::a9fe:a9fe", &v6.sin6_addr);
+		address_print(text, (const struct sockaddr *)&v6);
+		check_str(text, "64:ff9b::a9fe:a9fe");
+		other.sa_family = AF_UNSPEC;
+		address_print(text, &other);
+		check_str(text, "?");
+	}
 	return tap_done();
 }

@@ -230,7 +230,7 @@ saved(void)
 {
 	struct saved s = { "https://i.example/s/2026-11-22/ab.png",
 		"https://g.example/d/U/s?viewPanel=5&var-q=\"<\\>'%20", 1000,
-		500, 30273 };
+		500, 30273, "" };
 
 	test ("a saved image is answered with 200 and its address") {
 		buf_reset(&reply);
@@ -278,7 +278,7 @@ static void
 whole_or_none(void)
 {
 	static char panel[300000];
-	struct saved s = { "https://i.example/x.png", panel, 1, 1, 1 };
+	struct saved s = { "https://i.example/x.png", panel, 1, 1, 1, "" };
 
 	test ("the longest link that there can be fits into a reply") {
 		/* quotes are two bytes in JSON */

@@ -192,7 +192,7 @@ static const struct {
 static void
 check_credential(const char *header, const char *passed_on)
 {
-	static char variables[8192];
+	static char variables[20000];
 	enum outcome o;
 
 	snprintf(variables, sizeof(variables),
@@ -226,13 +226,64 @@ who_asks(void)
 		    outcome_word(request_read(&request, envp, &body, &problem)),
 		    "no-token");
 	}
-	test ("a credential may have 4,096 bytes, and not one more") {
+	test ("a credential may have 16,384 bytes, and not one more") {
 		memset(text, 0, sizeof(text));
 		memcpy(text, "Bearer ", 7);
 		memset(text + 7, 'x', REQUEST_CREDENTIAL_MAX);
 		check_credential(text, text);
 		text[7 + REQUEST_CREDENTIAL_MAX] = 'x';
 		check_credential(text, NULL);
+		check(strstr(problem.why, "16385 bytes") != NULL);
+	}
+}
+
+/* What is said of them: words that must be in it. */
+static const struct {
+	const char *header, *says, *phrase;
+} refusals[] = {
+	{ "", "did not pass it on", "no header: a server between may drop it" },
+	{ "Bearer", "the word Bearer and nothing", "a scheme alone" },
+	{ "basic", "the word Basic and nothing", "a scheme alone, of Basic" },
+	{ "Bearer  ", "the word Bearer and nothing", "a scheme and blanks" },
+	{ "glsa_Ab1", "neither Bearer nor Basic", "a token alone" },
+	{ "Digest x", "neither Bearer nor Basic", "another scheme" },
+	{ "Bearer T,Bearer T", "sent it twice",
+	    "two headers that were joined" },
+	{ "Bearer T, Basic dTpw", "sent it twice", "two schemes, joined" },
+	{ "Bearer Bearer T", "the word Bearer (or Basic) twice",
+	    "the scheme twice" },
+	{ "Bearer bearer T", "twice", "the scheme twice, in another case" },
+	{ "Basic Bearer T", "twice", "two schemes in a row" },
+	{ "Bearer \"T\"", "quotes", "quotes" },
+	{ "Bearer 'T'", "quotes", "quotes of a shell" },
+	{ "Bearer T\xc3\xa9", "characters", "a letter beyond ASCII" },
+	{ "Bearer a b", "in one line", "a token with a blank in it" },
+};
+
+static void
+sentences(void)
+{
+	static const char utf16[] = "\xff\xfe{\0\"\0", big[] = "\0{\0\"";
+	char name[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		snprintf(name, sizeof(name), "a true sentence is said of %s",
+		    refusals[i].phrase);
+		test (name) {
+			check_credential(refusals[i].header, NULL);
+			check(strstr(problem.why, refusals[i].says) != NULL);
+			/* the credential is not */
+			check(strstr(problem.why, "glsa_Ab1") == NULL);
+			if (!tap_held)
+				printf("#   %s\n", problem.why);
+		}
+	}
+	test ("a body in UTF-16 is called that, with and without a mark") {
+		check_str(post(utf16, sizeof(utf16) - 1), "malformed");
+		check(strstr(problem.why, "UTF-16") != NULL);
+		check_str(post(big, sizeof(big) - 1), "malformed");
+		check(strstr(problem.why, "UTF-16") != NULL);
 	}
 }
 
@@ -293,7 +344,13 @@ static const struct {
 	{ "{\"imageUrl\":\"x\"}x", NULL, "a letter after the object is" },
 	{ "{\"imageUrl\":\"x\"} {}", NULL, "a second object is" },
 	{ "{\"imageUrl\":\"x\"}\v", NULL, "a blank that JSON has not is" },
-	{ "\xef\xbb\xbf{\"imageUrl\":\"x\"}", NULL, "a byte order mark is" },
+	{ "\xef\xbb\xbf{\"imageUrl\":\"x\"}", "x",
+	    "a byte order mark is skipped (RFC 8259, 8.1)" },
+	{ "\xef\xbb\xbf\xef\xbb\xbf{\"imageUrl\":\"x\"}", NULL,
+	    "a second one is malformed" },
+	{ " \xef\xbb\xbf{\"imageUrl\":\"x\"}", NULL, "one after a blank is" },
+	{ "\xef\xbb\xbf", NULL, "one alone is" },
+	{ "\xef\xbb{}", NULL, "half a byte order mark is" },
 	{ "{\"imageUrl\":\"x\",}", NULL, "a comma too many is" },
 	{ "{\"imageUrl\":\"x\" \"a\":1}", NULL, "a comma too few is" },
 	{ "{\"imageUrl\" \"x\"}", NULL, "a colon too few is" },
@@ -488,6 +545,7 @@ main(void)
 {
 	order();
 	who_asks();
+	sentences();
 	health_and_metrics();
 	upload_names();
 	what_is_asked();

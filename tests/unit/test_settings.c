@@ -103,6 +103,31 @@ environment(void)
 }
 
 static void
+twice(void)
+{
+	test ("a name given twice is a fault that says both lines") {
+		check(!reads("workers = 1\n# and\nworkers = 2"));
+		SAID(":5: workers = 2: line 3 has");
+	}
+	test ("also with the same value, and thrice is two faults") {
+		check(!reads("workers = 1\nworkers = 1\nworkers = 1"));
+		check(strstr(said, ":4: workers = 1: line 3 has") != NULL);
+		check(strstr(said, ":5: workers = 1: line 3 has") != NULL);
+	}
+	test ("a secret given twice is not said") {
+		check(!reads("s3_access_key_id = AKIA1\n"
+			     "s3_access_key_id = AKIA2"));
+		SAID(":4: s3_access_key_id: line 3 has");
+		check(strstr(said, "AKIA") == NULL);
+	}
+	test ("the environment may say once more what the file says") {
+		check(load(LEAST "workers = 5\n", "GRAFANA_IMAGES_WORKERS=6"));
+		check_str(said, "");
+		check(s.workers == 6);
+	}
+}
+
+static void
 printing(void)
 {
 	char *first;
@@ -132,7 +157,7 @@ printing(void)
 
 		for (i = 0; settings_row(i, &row); i++)
 			check(strcmp(value_of(row.name), "(not printed)") != 0);
-		check(i == 26);
+		check(i == 27);
 	}
 	test ("a complaint stays one line of text, whatever was pasted") {
 		check(!reads("workers = 5\x1b[2J\x7f"));
@@ -159,6 +184,7 @@ main(void)
 		return 1;
 	missing_and_many();
 	environment();
+	twice();
 	printing();
 	load_end();
 	return tap_done();
