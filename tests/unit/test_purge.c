@@ -338,6 +338,52 @@ test_days(void)
 	}
 }
 
+/* That is the first day on which a purge takes it, and no earlier one. */
+static void
+check_expiry(const char *expires, const char *key, const char *file)
+{
+	char said_day[RETENTION_DAY_ROOM];
+	int64_t first;
+
+	retention_expires(said_day, &settings, key, NOON);
+	check_str(said_day, expires);
+	check(name_is_day(said_day, &first));
+	check(purge_at((time_t)first * DAY - 1, false) && exists(file));
+	check(purge_at((time_t)first * DAY, false) && !exists(file));
+}
+
+static void
+test_expiry(void)
+{
+	char none[RETENTION_DAY_ROOM];
+
+	test ("an image expires on the first day on which a purge takes it") {
+		fresh();
+		settings.keep_days = 1;
+		day(TODAY, 1, NOON);
+		check_expiry("2026-03-12", TODAY "/0000.png", image(TODAY, 0));
+	}
+	test ("also across a month and a year") {
+		fresh();
+		settings.keep_days = 300;
+		day(TODAY, 1, NOON);
+		check_expiry("2027-01-05", TODAY "/0000.png", image(TODAY, 0));
+	}
+	test ("an upload expires by its time") {
+		fresh();
+		settings.keep_days = 90;
+		mkdir(path("uploads"), 0711);
+		put(path("uploads/a.png"), 100, NOON);
+		check_expiry(
+		    "2026-06-09", "uploads/a.png", path("uploads/a.png"));
+	}
+	test ("what is kept for ever does not expire") {
+		fresh();
+		retention_expires(none, &settings, TODAY "/0000.png", NOON);
+		check_str(none, "");
+	}
+}
+
 static void
 test_more_days(void)
 {
@@ -702,6 +748,7 @@ main(void)
 		return 99;
 	test_names();
 	test_days();
+	test_expiry();
 	test_more_days();
 	test_bytes();
 	test_more_bytes();
