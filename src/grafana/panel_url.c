@@ -981,7 +981,8 @@ make_panel(struct panel *panel, const struct address *a,
 	o = make_target(panel, &path, &name, a->query, settings->tz);
 	if (path.form != FORM_OLD)
 		make_link(panel, &path, a->query, name.id, unix_ms);
-	if (o != OUTCOME_OK || panel->link.failed)
+	buf_puts(&panel->address, a->url);
+	if (o != OUTCOME_OK || panel->link.failed || panel->address.failed)
 		return problem_set_default(p, OUTCOME_INTERNAL);
 	return OUTCOME_OK;
 }
@@ -1020,6 +1021,7 @@ panel_check(struct panel *panel, const char *url,
 	memset(panel, 0, sizeof(*panel));
 	buf_init(&panel->target, TARGET_MAX);
 	buf_init(&panel->link, TARGET_MAX);
+	buf_init(&panel->address, TARGET_MAX);
 	if (!bytes_are_a_url(url))
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The \"imageUrl\" is empty or has characters that no "
@@ -1040,6 +1042,26 @@ panel_free(struct panel *panel)
 {
 	buf_free(&panel->target);
 	buf_free(&panel->link);
+	buf_free(&panel->address);
+}
+
+bool
+panel_recount(
+    struct panel *panel, const struct settings *settings, int64_t unix_ms)
+{
+	struct problem p = { 0 };
+	struct panel again;
+	struct buf link = panel->link;
+	bool ok;
+
+	ok = panel_check(&again, buf_str(&panel->address), settings, unix_ms,
+		 &p) == OUTCOME_OK;
+	if (ok) {
+		panel->link = again.link;
+		again.link = link;
+	}
+	panel_free(&again);
+	return ok;
 }
 
 const char *

@@ -23,7 +23,8 @@ struct panel {
 	const struct origin *origin; /* borrowed from the settings */
 	/* "/render/d-solo/UID/slug?…", or "/goto/KEY", below the base */
 	struct buf target;
-	struct buf link; /* where a person opens it; empty: cannot be told */
+	struct buf link;    /* where a person opens it; empty: cannot be told */
+	struct buf address; /* as it was checked, for panel_recount() */
 	size_t path_len; /* of target, without its query: all that is logged */
 	/* target is a short link: short_link_follow() makes a panel of it */
 	bool short_link;
@@ -46,6 +47,13 @@ struct panel {
 enum outcome panel_check(struct panel *, const char *url,
     const struct settings *, int64_t unix_ms, struct problem *);
 void panel_free(struct panel *);
+
+/*
+ * The link once more, its times counted from another moment: that of the
+ * request whose render answers this one, too.  false: there is no memory, and
+ * the link is as it was.
+ */
+bool panel_recount(struct panel *, const struct settings *, int64_t unix_ms);
 
 /*
  * What the header X-Grafana-Org-Id is to say, NULL: nothing.  Grafana moves a

@@ -34,8 +34,9 @@ struct picture {
 	struct problem problem;
 	char key[STORE_KEY_ROOM]; /* where it is, below the store's address */
 	struct png_size size;
-	size_t bytes;       /* as kept */
-	int64_t render_ms;  /* -1: Grafana was not asked */
+	size_t bytes;      /* as kept */
+	int64_t render_ms; /* -1: Grafana was not asked */
+	int64_t unix_ms;   /* of the request that it was made for, since 1970 */
 	long retry_seconds; /* for an outcome that says "come again" */
 };
 

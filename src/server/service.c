@@ -192,6 +192,7 @@ go(void *arg, void *result, const struct journey *journey)
 	    digest, v->request.authorization, strlen(v->request.authorization));
 	memcpy(&order.credential, digest, sizeof(order.credential));
 	pictures_make(v->service->pictures, p, &order, v->http);
+	p->unix_ms = v->unix_ms;
 	return worth_of(v, p);
 }
 
@@ -239,6 +240,13 @@ make_picture(struct visit *v, struct problem *p)
 	case LANDED_SHARED:
 		v->shared = true;
 		v->picture.render_ms = -1;
+		/* the picture shows the times of that request */
+		if (v->picture.outcome == OUTCOME_OK &&
+		    v->picture.unix_ms != v->unix_ms &&
+		    !panel_recount(
+			&v->panel, v->service->settings, v->picture.unix_ms))
+			return problem_set(
+			    p, OUTCOME_INTERNAL, "There is no memory.");
 		break;
 	case LANDED_OWN:
 		break;

@@ -297,6 +297,20 @@ known_to_the_api(void)
 			check(panel.one_panel == api[i].one_panel);
 			panel_free(&panel);
 		}
+	test ("the link can have the times of another request") {
+		check(
+		    panel_check(&panel,
+			"https://g.example/d/U?viewPanel=1&from=now-1h&to=now",
+			&settings, NOW_UNIX_MS, &p) == OUTCOME_OK);
+		check(panel_recount(&panel, &settings, NOW_UNIX_MS - 5000));
+		check_str(buf_str(&panel.link),
+		    "https://g.example/d/U?viewPanel=1&from=1795877995000"
+		    "&to=1795881595000");
+		check_str(buf_str(&panel.target),
+		    "/render/d-solo/U?panelId=1&from=now-1h&to=now&width=1000"
+		    "&height=500&hideLogo=true");
+		panel_free(&panel);
+	}
 	test ("the organisation goes into a header for users, not for tokens") {
 		check(panel_check(&panel, api[0].url, &settings, NOW_UNIX_MS,
 			  &p) == OUTCOME_OK);
