@@ -72,21 +72,41 @@ const guard = (res) => {
   return res;
 };
 
-// Runs at most `most` jobs at one time, first come, first served.
+// Runs at most `most` jobs at one time. Conversations take turns, each first come, first served.
 const limiter = (most) => {
   let running = 0;
-  const waiting = [];
-  return async (job) => {
+  const waiting = new Map(); // conversation -> what starts its jobs; the next conversation is the first
+  const next = () => {
+    const [[key, jobs]] = waiting;
+    waiting.delete(key);
+    if (jobs.length > 1) waiting.set(key, jobs.slice(1));
+    jobs[0]();
+  };
+  return async (key, job) => {
     if (running < most) running += 1;
-    else await new Promise((resolve) => waiting.push(resolve)); // gets the place of one that ends
+    else { // gets the place of one that ends
+      await new Promise((resolve) => waiting.set(key, [...(waiting.get(key) ?? []), resolve]));
+    }
     try {
       return await job();
     } finally {
-      if (waiting.length) waiting.shift()();
+      if (waiting.size) next();
       else running -= 1;
     }
   };
 };
+
+// What is asked for in one conversation is said in that order, and waits for no other: a thread, a room, or
+// the private messages of one person. Those have no room in some chats, and hubot itself in others.
+const conversationOf = (res) => {
+  const { room, user } = res.envelope;
+  const isPrivate = [undefined, null, '', res.robot.name].includes(room);
+  const thread = res.message?.thread_ts ?? res.message?.rawMessage?.thread_ts;
+  return JSON.stringify([isPrivate ? [user?.id ?? user?.name] : room, thread]);
+};
+
+// hubot-grafana links to a panel as Grafana up to 6 had it.
+const modern = (link) => link.replace(/([?&])panelId=/, '$1viewPanel=').replace(/&fullscreen=?(?=[&#]|$)/, '');
 
 const hide = (text, token) => (token ? `${text}`.replaceAll(token, '(token)') : `${text}`);
 
@@ -137,7 +157,7 @@ const connect = (robot) => {
     robot.logger.error(`grafana-images: HUBOT_GRAFANA_IMAGES_TIMEOUT is not 1 to 600: ${SECONDS} it is`);
   }
   const limited = limiter(AT_ONCE);
-  const rooms = new Map(); // room -> the last that is to be said there
+  const conversations = new Map(); // conversation -> the last that is to be said there
 
   const say = async (res, title, image, link) => {
     if (format) {
@@ -155,23 +175,24 @@ const connect = (robot) => {
     await sent;
   };
 
-  const send = (context, name, imageUrl, link) => {
+  const send = (context, name, imageUrl, oldLink) => {
     const res = guard(context);
     const title = name || 'Panel';
+    const link = modern(oldLink);
     const client = bot.createService(res)?.client; // the room's, where rooms have their own
     if (!client) return undefined; // said already
     const base = (process.env.HUBOT_GRAFANA_IMAGES_HOST || client.host).replace(/\/+$/, '');
-    const asked = limited(() => post(base, client.apiKey, imageUrl, seconds));
-    const { room } = res.envelope;
-    const said = (rooms.get(room) ?? Promise.resolve()).then(async () => {
+    const key = conversationOf(res);
+    const asked = limited(key, () => post(base, client.apiKey, imageUrl, seconds));
+    const said = (conversations.get(key) ?? Promise.resolve()).then(async () => {
       const { pubImg, panel, outcome, detail } = await asked;
       if (pubImg) return say(res, title, pubImg, panel ?? link);
       const log = `grafana-images: ${outcome} ${JSON.stringify(detail ?? '')}`;
       robot.logger.error(hide(log, client.apiKey).slice(0, 300));
       return res.send(`${title}: ${sentence(outcome)} ${link}`);
     }).catch((err) => robot.logger.error(`grafana-images: ${err?.message}`));
-    rooms.set(room, said);
-    return said.then(() => rooms.get(room) === said && rooms.delete(room));
+    conversations.set(key, said);
+    return said.then(() => conversations.get(key) === said && conversations.delete(key));
   };
   setResponder({ isGrafanaImages: true, send, sendError: (res, message) => guard(res).send(`${message}`) });
 

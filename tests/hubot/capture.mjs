@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A chat for tests. stdin: a message a line, "ROOM<tab>TEXT" or "TEXT"; stdout: a JSON object for
-// everything that the bot says. CAPTURE_NAME is the adapter's name, so that it plays Slack and others.
+// A chat for tests. stdin: a message a line, "ROOM<tab>TEXT" or "TEXT", where ROOM may be "ROOM#THREAD",
+// "@PERSON" for a private message, or "@PERSON>ROOM" in chats that have a room for those;
+// stdout: a JSON object for everything that the bot says. CAPTURE_NAME is the adapter's name, so that it plays Slack and others.
 // CAPTURE_REFUSES=all: it takes no message. CAPTURE_WAITS_FOR: words of the listeners that have to
 // be there before it reads. At the end of stdin the process ends by itself, once the
 // bot has nothing left to do.
@@ -25,7 +26,7 @@ class Capture extends Adapter {
       tell({ refused: strings });
       throw new Error('this chat takes no message');
     }
-    for (const said of strings) tell({ room: envelope.room, said });
+    for (const said of strings) tell({ room: envelope.user?.where ?? envelope.room, said });
   }
 
   async reply(envelope, ...strings) { return this.send(envelope, ...strings); }
@@ -38,9 +39,13 @@ class Capture extends Adapter {
       while (!awaited.every(knows)) await setTimeout(5); // packages come when they come
       let id = 0;
       for await (const line of readline.createInterface({ input: process.stdin })) {
-        const [text, room = 'ops'] = line.split('\t').reverse();
-        const user = this.robot.brain.userForId(`somebody in ${room}`, { room });
-        await this.receive(new TextMessage(user, text, String(id += 1)));
+        const [text, where = 'ops'] = line.split('\t').reverse();
+        const [, person, room, thread] = /^(@[^>]*)?>?([^#]*)#?(.*)$/.exec(where);
+        const user = this.robot.brain.userForId(person ?? `somebody in ${where}`, {});
+        Object.assign(user, { where, room: room || undefined });
+        const message = new TextMessage(user, text, String(id += 1));
+        if (thread) message.rawMessage = { ts: message.id, thread_ts: thread };
+        await this.receive(message);
       }
       this.robot.brain.close(); // its timer is all that holds an idle bot
     };

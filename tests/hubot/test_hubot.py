@@ -30,8 +30,8 @@ def lives(bot):
 
 
 def grafana_link(stub, panel):
-    """What hubot-grafana calls the panel's address."""
-    return f"{stub.url}/d/{UID}/?panelId={panel}&fullscreen&from=now-6h&to=now"
+    """hubot-grafana's address of the panel, as Grafana since 7 has it."""
+    return f"{stub.url}/d/{UID}/?viewPanel={panel}&from=now-6h&to=now"
 
 
 class TestEndToEndThroughTheStub(HubotEndToEnd):
@@ -76,11 +76,12 @@ class TestAPanel:
 
     def test_is_linked_as_the_service_says_or_else_as_hubot_grafana_does(
             self, hubot, stub):
-        said = iter([stub.panel(1), None, "javascript:alert(1)"])
+        service = f"{stub.url}/d/{UID}/name?viewPanel=1&from=1&to=2"
+        said = iter([service, None, "javascript:alert(1)"])
         stub.answer = lambda asked: as_json(
             200, {"pubImg": stub.image(1), "panel": next(said)})
         bot = hubot(settings(stub))
-        for link in (stub.panel(1), grafana_link(stub, 1), grafana_link(stub, 1)):
+        for link in service, grafana_link(stub, 1), grafana_link(stub, 1):
             bot.tell(f"hubot graf db {UID}:1")
             assert bot.hear() == f"CPU: {stub.image(1)} - {link}"
 
@@ -186,10 +187,14 @@ class TestEveryChatHasItsOwnFormat:
 
 
 class Gate:
-    """Holds answers until they are let through, one by one."""
+    """Holds answers until they are let through, one by one.
 
-    def __init__(self, stub):
+    `key(asked)` is what a request is called; else it is the panel's number.
+    """
+
+    def __init__(self, stub, key=lambda asked: asked.panel):
         self.stub = stub
+        self.key = key
         self.changed = threading.Condition()
         self.inside = []
         self.most = 0
@@ -197,7 +202,7 @@ class Gate:
         stub.answer = self.answer
 
     def answer(self, asked):
-        key = asked.panel
+        key = self.key(asked)
         with self.changed:
             self.inside.append(key)
             self.most = max(self.most, len(self.inside))
@@ -239,26 +244,48 @@ class TestSeveralPanels:
         assert gate.most == AT_ONCE
         assert bot.end() == []
 
-    def test_of_one_room_do_not_hold_up_another_room(self, hubot, stub):
+    @pytest.mark.parametrize("one, other", [
+        ("ops", "dev"), ("@alice", "@bob"), ("@alice>hubot", "@bob>hubot"),
+        ("@alice", "ops"), ("ops#1.5", "ops#2.5"), ("ops#1.5", "ops")])
+    def test_of_one_conversation_do_not_hold_up_another(
+            self, hubot, stub, one, other):
         gate = Gate(stub)
         bot = hubot(settings(stub))
-        bot.tell(f"hubot graf db {UID}:1", "ops")
-        bot.tell(f"hubot graf db {UID}:2", "dev")
+        bot.tell(f"hubot graf db {UID}:1", one)
+        bot.tell(f"hubot graf db {UID}:2", other)
         gate.wait_for(2)
         gate.let(2)
         room, said = bot.hear_in()
-        assert room == "dev" and stub.image(2) in said
+        assert room == other and stub.image(2) in said
         gate.let(1)
         room, said = bot.hear_in()
-        assert room == "ops" and stub.image(1) in said
+        assert room == one and stub.image(1) in said
 
-    def test_asked_for_one_after_another_are_said_in_that_order(
+    def test_of_many_are_asked_for_in_turn_with_those_of_another_person(
             self, hubot, stub):
+        panels = AT_ONCE + 8
+        stub.dashboards[UID] = dashboard(*map(str, range(1, panels + 1)))
+        stub.dashboards["other"] = dashboard("Other", "Another")
+        gate = Gate(stub, lambda asked: (
+            asked.url.path.count("other") * 100 + asked.panel))
+        bot = hubot(settings(stub))
+        bot.tell(f"hubot graf db {UID}", "@alice")
+        gate.wait_for(AT_ONCE)
+        bot.tell("hubot graf db other", "@bob")
+        assert lives(bot)
+        inside, free = [], iter(range(1, 7))
+        while 101 not in inside or 102 not in inside:
+            gate.let(next(free))  # all of alice's are 8 more
+            inside = gate.wait_for(AT_ONCE)
+
+    @pytest.mark.parametrize("where", ["ops", "@alice", "ops#1.5"])
+    def test_asked_for_one_after_another_are_said_in_that_order(
+            self, hubot, stub, where):
         gate = Gate(stub)
         bot = hubot(settings(stub))
-        bot.tell(f"hubot graf db {UID}:1")
+        bot.tell(f"hubot graf db {UID}:1", where)
         gate.wait_for(1)
-        bot.tell(f"hubot graf db {UID}:2")
+        bot.tell(f"hubot graf db {UID}:2", where)
         gate.wait_for(2)
         gate.let(2)
         gate.wait_for(1)
