@@ -3,8 +3,10 @@
  * How the program was started decides what it is: a CGI program, a FastCGI
  * responder, or a command.
  */
+#include "base/escape.h"
 #include "base/version.h"
 #include "cmd/commands.h"
+#include "cmd/help.h"
 #include "config/settings.h"
 #include "gateway.h"
 #include "memory.h"
@@ -40,26 +42,6 @@ static const struct command {
 	{ "post", post_run, true },
 	{ "sensu", sensu_run, true },
 };
-
-static const char usage[] =
-    "usage: grafana-images [-c FILE]          as a FastCGI responder, the\n"
-    "                                         listening socket on descriptor "
-    "0\n"
-    "       grafana-images [-c FILE] check    say what the settings are\n"
-    "       grafana-images [-c FILE] purge [--dry-run]\n"
-    "                                         remove what is no longer kept\n"
-    "       grafana-images [-c FILE] remove ADDRESS...\n"
-    "                                         take images back\n"
-    "       grafana-images post [OPTION...] IMAGE_URL\n"
-    "                                         have a running service save a "
-    "panel\n"
-    "       grafana-images sensu [OPTION...]  as a Sensu mutator\n"
-    "       grafana-images --help | --version\n"
-    "\n"
-    "Saves pictures of Grafana panels and answers with their public address.\n"
-    "The settings are in " SETTINGS_FILE " unless -c names another file.\n"
-    "Started by a web server as a CGI program it answers one request.\n"
-    "More in grafana-images(8).\n";
 
 /*
  * Before anything is opened: descriptors 0 to 2 exist, so that nothing else
@@ -141,17 +123,35 @@ run_cgi(void)
 	return status;
 }
 
-static int __attribute__((format(printf, 1, 2))) misused(const char *why, ...)
+/* "text" is the help that fits. */
+static int __attribute__((format(printf, 2, 3)))
+misused(const char *text, const char *why, ...)
 {
 	va_list ap;
 
 	/* last, where a terminal shows it */
-	fprintf(stderr, "%s\ngrafana-images: ", usage);
+	fprintf(stderr, "%s\ngrafana-images: ", text);
 	va_start(ap, why);
 	vfprintf(stderr, why, ap);
 	va_end(ap);
 	fputs("\n", stderr);
 	return EX_USAGE;
+}
+
+/* Which argument is wrong?  There is one option that any of these takes. */
+static int
+misused_command(int argc, char *argv[])
+{
+	int wrong = argc > 2 && strcmp(argv[1], "--dry-run") == 0 ? 2 : 1;
+	char shown[256];
+
+	if (argc == 1)
+		return misused(
+		    help_of(argv[0]), "\"%s\" lacks its argument", argv[0]);
+	escape_printable(
+	    shown, sizeof(shown), argv[wrong], strlen(argv[wrong]));
+	return misused(
+	    help_of(argv[0]), "\"%s\" does not take \"%s\"", argv[0], shown);
 }
 
 static const struct command *
@@ -172,11 +172,16 @@ run_command(const char *file, int argc, char *argv[])
 	int status;
 
 	if (command == NULL)
-		return misused("\"%s\" is no command", argv[0]);
+		return misused(help(), "\"%s\" is no command", argv[0]);
+	/* sensu's is its own to print, where it has no event */
+	if (argc == 2 && strcmp(argv[1], "--help") == 0 &&
+	    command->run != sensu_run) {
+		fputs(help_of(argv[0]), stdout);
+		return EX_OK;
+	}
 	status = command->run(file, argc - 1, argv + 1);
 	if (status == EX_USAGE && !command->is_client)
-		return misused(
-		    "those are not the arguments of \"%s\"", argv[0]);
+		return misused_command(argc, argv);
 	return status;
 }
 
@@ -224,9 +229,9 @@ main(int argc, char *argv[])
 	argc -= argc > 0;
 	argv++;
 	if (!take_file(&file, &argc, argv))
-		return misused("-c needs a FILE");
+		return misused(help(), "-c needs a FILE");
 	if (argc == 1 && strcmp(argv[0], "--help") == 0) {
-		fputs(usage, stdout);
+		fputs(help(), stdout);
 		return EX_OK;
 	}
 	if (argc == 1 && strcmp(argv[0], "--version") == 0) {
@@ -236,7 +241,7 @@ main(int argc, char *argv[])
 	if (argc > 0)
 		return run_command(file, argc, argv);
 	if (!fastcgi_is_listening())
-		return misused(
+		return misused(help(),
 		    "standard input is no listening socket: a command is "
 		    "missing, or spawn-fcgi or a systemd socket has to start "
 		    "this");

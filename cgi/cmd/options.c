@@ -2,11 +2,14 @@
 #include "cmd/options.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/timed_io.h"
 #include "net/http.h"
 #include "server/request.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,26 +29,44 @@ struct arguments {
 	const char *operand;
 };
 
-/*
- * If this argument is that option, its value, which may be the next one.  NULL
- * when it is another one, or the value is missing.
- */
-static const char *
-value_of(const char *name, int *i, int argc, char *argv[])
+/* What is wrong; false, for the caller to return. */
+static bool __attribute__((format(printf, 2, 3)))
+refuse(struct options *o, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(o->why, sizeof(o->why), format, ap);
+	va_end(ap);
+	return false;
+}
+
+/* An argument that is wrong, by its name alone: what stands behind "=", or in
+ * the query of an address, may be a secret. */
+static bool
+refuse_argument(struct options *o, const char *argument, const char *what)
+{
+	char name[64];
+
+	escape_printable(name, sizeof(name), argument, strcspn(argument, "=?"));
+	return refuse(o,
+	    "The argument \"%s\" %s. \"grafana-images post --help\" has the "
+	    "list.",
+	    name, what);
+}
+
+/* Is this argument that option, as "--name", or as "--name=value"? */
+static bool
+is_option(const char *argument, const char *name)
 {
 	size_t len = strlen(name);
 
-	if (strncmp(argv[*i], name, len) != 0)
-		return NULL;
-	if (argv[*i][len] == '=')
-		return argv[*i] + len + 1;
-	if (argv[*i][len] != '\0' || *i + 1 == argc)
-		return NULL;
-	return argv[++*i];
+	return strncmp(argument, name, len) == 0 &&
+	       (argument[len] == '\0' || argument[len] == '=');
 }
 
 static bool
-take_arguments(struct arguments *a, int argc, char *argv[])
+take_arguments(struct options *o, struct arguments *a, int argc, char *argv[])
 {
 	const struct {
 		const char *name;
@@ -57,24 +78,26 @@ take_arguments(struct arguments *a, int argc, char *argv[])
 		{ "--ca-file", &a->ca_file },
 		{ "-c", &a->settings },
 	};
+	const size_t n = sizeof(known) / sizeof(known[0]);
 	const char *value;
 	size_t k;
 	int i;
 
 	for (i = 0; i < argc; i++) {
-		value = NULL;
-		for (k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
-			value = value_of(known[k].name, &i, argc, argv);
-			if (value == NULL)
-				continue;
-			*known[k].to = value;
-			break;
-		}
-		if (value != NULL)
-			continue;
-		if (argv[i][0] == '-' || a->operand != NULL)
-			return false;
-		a->operand = argv[i];
+		for (k = 0; k < n && !is_option(argv[i], known[k].name); k++)
+			;
+		if (k < n) {
+			value = strchr(argv[i], '=');
+			if (value == NULL && i + 1 == argc)
+				return refuse_argument(
+				    o, argv[i], "lacks its value");
+			*known[k].to = value == NULL ? argv[++i] : value + 1;
+		} else if (argv[i][0] == '-')
+			return refuse_argument(o, argv[i], "is not known");
+		else if (a->operand != NULL)
+			return refuse_argument(o, argv[i], "is one too many");
+		else
+			a->operand = argv[i];
 	}
 	return true;
 }
@@ -145,43 +168,50 @@ read_token_file(
 	return ok;
 }
 
-/* A constant sentence, NULL when it is there. */
-static const char *
+static bool
 find_token(struct options *o, const char *file)
 {
 	const char *token = getenv("GRAFANA_TOKEN");
 
 	if (file != NULL)
 		return read_token_file(
-			   &o->authorization, file, o->client.deadline_ms)
-			   ? NULL
-			   : "No Grafana token can be read from the file of "
-			     "--token-file. See whether it is there for you to "
-			     "read, and holds the token alone.";
+			   &o->authorization, file, o->client.deadline_ms) ||
+		       refuse(o,
+			   "No Grafana token can be read from the file of "
+			   "--token-file. See whether it is there for you to "
+			   "read, and holds the token alone.");
 	if (token == NULL || *token == '\0')
-		return "There is no token. Put it into GRAFANA_TOKEN, or into "
-		       "a file and name that with --token-file.";
-	if (!take_token(&o->authorization, token, strlen(token)))
-		return "GRAFANA_TOKEN has characters that no Grafana token "
-		       "has. Check that it is pasted whole and without quotes.";
-	return NULL;
+		return refuse(o,
+		    "No Grafana token is given. Put it into GRAFANA_TOKEN, or "
+		    "into a file and name that with --token-file.");
+	return take_token(&o->authorization, token, strlen(token)) ||
+	       refuse(o,
+		   "GRAFANA_TOKEN has characters that no Grafana token has. "
+		   "Check that it is pasted whole and without quotes.");
 }
 
-static const char *
+/* The value is not shown: people put passwords into addresses. */
+static bool
 find_service(struct options *o, const char *url)
 {
-	const char *why;
+	const char *name = "--service", *unused;
 
-	if (url == NULL)
+	if (url == NULL) {
 		url = getenv("GRAFANA_IMAGES_SERVICE");
+		name = "GRAFANA_IMAGES_SERVICE";
+	}
 	if (url == NULL || *url == '\0')
-		return "There is no service. Name its address with --service "
-		       "or in GRAFANA_IMAGES_SERVICE, such as "
-		       "https://grafana.example.com/grafana-images.";
-	if (!origin_parse(&o->client.service, url, &why))
-		return "The service's address is none. Give one such as "
-		       "https://grafana.example.com/grafana-images.";
-	return NULL;
+		return refuse(o,
+		    "No service address is given. Name it with --service or "
+		    "in GRAFANA_IMAGES_SERVICE, such as "
+		    "https://grafana.example.com/grafana-images.");
+	return origin_parse(&o->client.service, url, &unused) ||
+	       refuse(o,
+		   "%s is not a service address. It must begin with http:// or "
+		   "https:// and a host, and hold no user name, query or "
+		   "fragment, such as "
+		   "https://grafana.example.com/grafana-images.",
+		   name);
 }
 
 /* Certificates are in a file, and reading a file does not wait. */
@@ -194,15 +224,16 @@ is_file(const char *path)
 }
 
 bool
-options_read(struct options *o, int argc, char *argv[], const char **why)
+options_read(struct options *o, int argc, char *argv[])
 {
 	struct arguments a = { 0 };
-	bool known = take_arguments(&a, argc, argv);
 	int64_t seconds, now = now_ms(), print_ms;
-	bool timely = read_timeout(&seconds, a.timeout);
+	bool known, timely;
 
 	memset(o, 0, sizeof(*o));
 	buf_init(&o->authorization, REQUEST_CREDENTIAL_MAX + 16);
+	known = take_arguments(o, &a, argc, argv);
+	timely = read_timeout(&seconds, a.timeout);
 	print_ms = seconds * 100;
 	if (print_ms > PRINT_MS_MAX)
 		print_ms = PRINT_MS_MAX;
@@ -210,21 +241,19 @@ options_read(struct options *o, int argc, char *argv[], const char **why)
 	o->client.deadline_ms = o->deadline_ms - print_ms;
 	o->client.ca_file = a.ca_file;
 	o->operand = a.operand;
-	*why = NULL;
 	if (!known)
-		*why = "An argument is not known, lacks its value, or is one "
-		       "too many. See grafana-images(8).";
-	else if (!timely)
-		*why = "--timeout is a whole number of seconds from 1 to "
-		       "86400.";
-	else if (a.ca_file != NULL && !is_file(a.ca_file))
-		*why = "What --ca-file names is no file, or cannot be read.";
-	if (*why == NULL)
-		*why = find_service(o, a.service);
-	if (*why == NULL)
-		*why = find_token(o, a.token_file);
+		return false;
+	if (!timely)
+		return refuse(o,
+		    "--timeout must be a whole number of seconds from 1 to "
+		    "86400.");
+	if (a.ca_file != NULL && !is_file(a.ca_file))
+		return refuse(
+		    o, "What --ca-file names is no file, or cannot be read.");
+	if (!find_service(o, a.service) || !find_token(o, a.token_file))
+		return false;
 	o->client.authorization = buf_str(&o->authorization);
-	return *why == NULL;
+	return true;
 }
 
 void

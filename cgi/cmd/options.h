@@ -17,15 +17,16 @@ struct options {
 	const char *operand; /* what is no option; NULL: nothing */
 	int64_t deadline_ms; /* when all must be over, printing included; the
 			      * client's own leaves time for that */
+	char why[512];       /* what is wrong, a line of printable ASCII */
 	struct buf authorization; /* ours: the client's is in it */
 };
 
 /*
- * Read them.  The clock starts here.  false, with *why set to a constant
- * sentence, when something is wrong or missing; deadline_ms is set even then.
- * They are the caller's, and freed with options_free() in either case.
+ * Read them.  The clock starts here.  false, with a sentence in "why", when
+ * something is wrong or missing; deadline_ms is set even then.  They are the
+ * caller's, and freed with options_free() in either case.
  */
-bool options_read(struct options *, int argc, char *argv[], const char **why);
+bool options_read(struct options *, int argc, char *argv[]);
 void options_free(struct options *);
 
 #endif

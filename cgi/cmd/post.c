@@ -52,12 +52,11 @@ int
 post_run(const char *file, int argc, char *argv[])
 {
 	struct options o;
-	const char *why;
 	int code;
 
 	(void)file;
-	if (!options_read(&o, argc, argv, &why))
-		code = complain(&o, why, EX_USAGE);
+	if (!options_read(&o, argc, argv))
+		code = complain(&o, o.why, EX_USAGE);
 	else if (o.operand == NULL)
 		code = complain(&o,
 		    "The address of a panel is missing: grafana-images post "

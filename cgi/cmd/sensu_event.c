@@ -238,6 +238,21 @@ event_find(struct event *e, const char *text, size_t len)
 	return false;
 }
 
+bool
+event_is_whole(const char *text, size_t len)
+{
+	struct scan scan;
+	struct scan_piece p;
+	bool is_object;
+
+	scan_init(&scan, text, len);
+	p = scan_next(&scan);
+	is_object = p.kind == SCAN_OBJECT;
+	while (is_object && p.kind != SCAN_BROKEN && p.kind != SCAN_END)
+		p = scan_next(&scan);
+	return p.kind == SCAN_END;
+}
+
 void
 event_free(struct event *e)
 {

@@ -43,6 +43,9 @@ struct event {
 bool event_find(struct event *, const char *text, size_t len);
 void event_free(struct event *);
 
+/* Is it an object of JSON to its end, behind which nothing can follow? */
+bool event_is_whole(const char *text, size_t len);
+
 /* The text to put in, for an address without quotes and backslashes. */
 bool event_insertion(const struct event *, const char *address, struct buf *);
 

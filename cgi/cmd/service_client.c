@@ -2,11 +2,12 @@
 #include "cmd/service_client.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
+#include "base/json_lexer.h"
 #include "base/outcome.h"
 #include "net/http.h"
 #include "server/request.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,36 +76,77 @@ code_of(int status, const char *word)
  * An answer
  */
 
-static struct json_object *
-parse(const char *body, size_t len)
-{
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *root = NULL;
+enum member { IMAGE, WORD, TITLE, DETAIL, MEMBERS };
 
-	if (tokener == NULL)
-		return NULL;
-	json_tokener_set_flags(
-	    tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
-	root = json_tokener_parse_ex(tokener, body, (int)len);
-	json_tokener_free(tokener);
-	if (json_object_is_type(root, json_type_object))
-		return root;
-	json_object_put(root);
+static const char *const member_names[MEMBERS] = {
+	[IMAGE] = "pubImg",
+	[WORD] = "outcome",
+	[TITLE] = "title",
+	[DETAIL] = "detail",
+};
+
+/* An answer in JSON, read where it lies: to ask for memory would be one more
+ * way to lose the picture. */
+struct answer {
+	struct scan scan;
+	struct scan_piece values[MEMBERS]; /* SCAN_BROKEN: not there */
+	bool is_object;
+};
+
+/* What a member says, its escapes undone. */
+struct said {
+	char text[CLIENT_ANSWER_MAX + 1];
+	size_t len;
+};
+
+static struct scan_piece *
+value_named(struct answer *a, const struct scan_piece *key)
+{
+	char name[16];
+	size_t i, len;
+
+	if (scan_decode(&a->scan, key, name, sizeof(name), &len))
+		for (i = 0; i < MEMBERS; i++)
+			if (len == strlen(member_names[i]) &&
+			    memcmp(name, member_names[i], len) == 0)
+				return &a->values[i];
 	return NULL;
 }
 
-/* A member that is a string; "" when it is none. */
-static const char *
-member(struct json_object *root, const char *name, size_t *len)
+static void
+answer_read(struct answer *a, const char *body, size_t len)
 {
-	struct json_object *value;
+	struct scan_piece p, *value = NULL;
+	bool is_object = false;
+	size_t depth;
 
-	*len = 0;
-	if (!json_object_object_get_ex(root, name, &value) ||
-	    !json_object_is_type(value, json_type_string))
-		return "";
-	*len = (size_t)json_object_get_string_len(value);
-	return json_object_get_string(value);
+	memset(a, 0, sizeof(*a));
+	scan_init(&a->scan, body, len);
+	do {
+		depth = a->scan.depth;
+		p = scan_next(&a->scan);
+		if (depth == 0 && p.kind == SCAN_OBJECT)
+			is_object = true;
+		else if (depth == 1 && p.kind == SCAN_KEY)
+			value = value_named(a, &p);
+		else if (depth == 1 && value != NULL) {
+			*value = p;
+			value = NULL;
+		}
+	} while (p.kind != SCAN_BROKEN && p.kind != SCAN_END);
+	a->is_object = is_object && p.kind == SCAN_END;
+}
+
+/* A member that is a string; "" when it is none. */
+static void
+answer_member(const struct answer *a, enum member m, struct said *s)
+{
+	if (!a->is_object || a->values[m].kind != SCAN_STRING ||
+	    !scan_decode(
+		&a->scan, &a->values[m], s->text, sizeof(s->text), &s->len)) {
+		s->text[0] = '\0';
+		s->len = 0;
+	}
 }
 
 /* What gets into events, pages and chats must not be able to leave the place
@@ -126,14 +168,13 @@ is_address(const char *s, size_t len)
 }
 
 static int
-judge_saved(struct json_object *root, struct buf *address, struct buf *why)
+judge_saved(const struct answer *a, struct buf *address, struct buf *why)
 {
-	const char *image;
-	size_t len;
+	struct said image;
 
-	image = member(root, "pubImg", &len);
-	if (is_address(image, len)) {
-		if (buf_add(address, image, len))
+	answer_member(a, IMAGE, &image);
+	if (is_address(image.text, image.len)) {
+		if (buf_add(address, image.text, image.len))
 			return EX_OK;
 		buf_puts(why, "There is no memory.");
 		return EX_UNAVAILABLE;
@@ -155,27 +196,48 @@ judge_redirect(int status, struct buf *why)
 	return EX_UNAVAILABLE;
 }
 
-static int
-judge_problem(int status, struct json_object *root, struct buf *why)
+/* Whatever answered so without a word of ours is something else. */
+static void
+add_hint(struct buf *why, int status)
 {
-	const char *word, *title, *detail;
-	size_t word_len, title_len, detail_len;
+	if (status != 404 && status != 405)
+		return;
+	if (why->len > 0 && why->bytes[why->len - 1] != '.')
+		buf_puts(why, ".");
+	buf_puts(why, " See whether --service is the address of "
+		      "grafana-images, such as "
+		      "https://grafana.example.com/grafana-images.");
+}
 
-	word = member(root, "outcome", &word_len);
-	title = member(root, "title", &title_len);
-	detail = member(root, "detail", &detail_len);
-	if (word_len > 0) {
-		add_escaped(why, word, word_len);
+static int
+judge_problem(int status, const struct answer *a, struct buf *why)
+{
+	struct said s;
+	size_t start;
+	int code;
+
+	answer_member(a, WORD, &s);
+	code = code_of(status, s.text);
+	if (s.len > 0) {
+		add_escaped(why, s.text, s.len);
 		buf_puts(why, ": ");
 	}
-	if (title_len > 0) {
-		add_escaped(why, title, title_len);
-		buf_puts(why, detail_len > 0 ? ". " : ".");
+	start = why->len;
+	answer_member(a, TITLE, &s);
+	if (s.len > 0) {
+		add_escaped(why, s.text, s.len);
+		buf_puts(why, ".");
 	}
-	add_escaped(why, detail, detail_len);
-	if (title_len + detail_len == 0)
+	answer_member(a, DETAIL, &s);
+	if (s.len > 0) {
+		buf_puts(why, why->len > start ? " " : "");
+		add_escaped(why, s.text, s.len);
+	}
+	if (why->len == start)
 		buf_printf(why, "The service answered %d.", status);
-	return code_of(status, word);
+	if (start == 0)
+		add_hint(why, status);
+	return code;
 }
 
 static int
@@ -205,6 +267,7 @@ judge_text(int status, const char *body, size_t len, struct buf *why)
 			add_escaped(why, body, len);
 		} else
 			buf_puts(why, ".");
+		add_hint(why, status);
 	} else
 		add_escaped(why, body, len);
 	return code;
@@ -214,19 +277,16 @@ int
 client_judge(int status, const char *body, size_t len, struct buf *address,
     struct buf *why)
 {
-	struct json_object *root = parse(body, len);
-	int code;
+	struct answer a;
 
+	answer_read(&a, body, len);
 	if (status == 200)
-		code = judge_saved(root, address, why);
-	else if (status >= 300 && status < 400)
-		code = judge_redirect(status, why);
-	else if (root != NULL)
-		code = judge_problem(status, root, why);
-	else
-		code = judge_text(status, body, len, why);
-	json_object_put(root);
-	return code;
+		return judge_saved(&a, address, why);
+	if (status >= 300 && status < 400)
+		return judge_redirect(status, why);
+	if (a.is_object)
+		return judge_problem(status, &a, why);
+	return judge_text(status, body, len, why);
 }
 
 /*
@@ -236,20 +296,8 @@ client_judge(int status, const char *body, size_t len, struct buf *address,
 static bool
 make_question(struct buf *json, const char *image_url)
 {
-	struct json_object *root = json_object_new_object();
-	struct json_object *url = json_object_new_string(image_url);
-	bool ok = false;
-
-	if (root != NULL && url != NULL &&
-	    json_object_object_add(root, "imageUrl", url) == 0) {
-		url = NULL; /* it is root's now */
-		ok = buf_puts(json, json_object_to_json_string_ext(root,
-					JSON_C_TO_STRING_PLAIN |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	}
-	json_object_put(url);
-	json_object_put(root);
-	return ok;
+	return buf_puts(json, "{\"imageUrl\":\"") &&
+	       escape_json(json, image_url) && buf_puts(json, "\"}");
 }
 
 /* No whole answer: why.  There is no log that would have the rest. */

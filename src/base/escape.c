@@ -93,3 +93,17 @@ escape_for_people(char *to, size_t room, const char *bytes, size_t len)
 	}
 	to[n] = '\0';
 }
+
+bool
+escape_json(struct buf *b, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_printf(b, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			buf_printf(b, "\\u%04x", (unsigned)*text);
+		else
+			buf_add(b, text, 1);
+	}
+	return !b->failed;
+}

@@ -2,8 +2,11 @@
 #ifndef ESCAPE_H
 #define ESCAPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/buf.h"
 
 /*
  * Text from outside, made fit for a line that people or programs read.
@@ -24,6 +27,12 @@ size_t escape_printable(char *to, size_t room, const char *bytes, size_t len);
  * characters, and ends in "...".  "room" is at least 4.
  */
 void escape_for_people(char *to, size_t room, const char *bytes, size_t len);
+
+/*
+ * A text as it stands between the quotes of a string of JSON (RFC 8259).  Bytes
+ * beyond ASCII stay as they are.  false when the buffer has failed.
+ */
+bool escape_json(struct buf *, const char *text);
 
 /*
  * The character that a text begins with (RFC 3629): its bytes, and its number

@@ -22,7 +22,8 @@ wait_for(int fd, short events, int64_t deadline_ms)
 			left = 0;
 		n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
 	} while (n < 0 && errno == EINTR);
-	return n > 0;
+	/* the kernel had no memory to wait with: the call itself can tell */
+	return n != 0;
 }
 
 static bool
@@ -39,8 +40,10 @@ stream_read(int fd, void *to, size_t room, int64_t deadline_ms)
 	do {
 		/* late is late, also for who never stops sending */
 		if (now_ms() >= deadline_ms ||
-		    !wait_for(fd, POLLIN, deadline_ms))
+		    !wait_for(fd, POLLIN, deadline_ms)) {
+			errno = ETIMEDOUT;
 			return -1;
+		}
 		n = read(fd, to, room);
 	} while (n < 0 && again());
 	return n;

@@ -14,8 +14,10 @@
  * flags are left alone: it may be shared with whoever started us.
  */
 
+#define NO_DEADLINE INT64_MAX
+
 /* Some bytes, at most "room" of them: how many; 0 at the end; -1 when it is
- * broken or nothing came in time. */
+ * broken, or (errno is ETIMEDOUT) nothing came in time. */
 ssize_t stream_read(int fd, void *to, size_t room, int64_t deadline_ms);
 
 /* All of them: false when it is broken or they are not taken in time.  What is

@@ -4,6 +4,7 @@
  */
 #include "server/response.h"
 
+#include "base/escape.h"
 #include "base/version.h"
 
 #include <stdint.h>
@@ -58,14 +59,7 @@ json_string(struct buf *b, const char *name, const char *text)
 	bool first = b->len > 0 && b->bytes[b->len - 1] == '{';
 
 	buf_printf(b, "%s\"%s\":\"", first ? "" : ",", name);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_printf(b, "\\%c", *text);
-		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			buf_printf(b, "\\u%04x", (unsigned)*text);
-		else
-			buf_add(b, text, 1);
-	}
+	escape_json(b, text);
 	buf_puts(b, "\"");
 }
 

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
 
 import soak  # noqa: E402
 import torture  # noqa: E402
+import torture_sensu  # noqa: E402
 
 # A sanitizer's own memory cannot fail, so fewer calls can; each takes longer.
 STEP = 2 if sanitized() else 3
@@ -38,6 +39,12 @@ def test_a_call_that_fails_costs_one_object_at_most(grafana, service):
         t.run(STEP * 15, ["new", "put"])
         service.stop()
     assert t.faults > 20
+
+
+@pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")
+def test_a_call_that_fails_costs_no_event(tmp_path):
+    t = torture_sensu.SensuTorture(str(tmp_path))
+    assert t.run(1 if sanitized() else 67) > 20
 
 
 @pytest.mark.skipif(not os.path.exists(torture.NTH), reason="needs nth.so")

@@ -42,6 +42,7 @@ struct control {
 	char name[40];       /* of the first that did */
 	atomic_long odds;    /* of any to fail, in a million */
 	atomic_long named;   /* are there no nameless files? */
+	atomic_long memory;  /* does nothing fail but for want of memory? */
 };
 
 static struct control none, *control = &none;
@@ -72,7 +73,8 @@ hit(const char *name, int errnum)
 {
 	long n;
 
-	if (atomic_load(&control->armed) == 0)
+	if (atomic_load(&control->armed) == 0 ||
+	    (errnum != ENOMEM && atomic_load(&control->memory) != 0))
 		return false;
 	n = atomic_fetch_add(&control->count, 1) + 1;
 	if (!is_chosen(n) && !has_bad_luck(n))

@@ -48,9 +48,9 @@ class Control:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 128)
 
-    def arm(self, fail, forever, odds=0, named=False):
-        self.map[:96] = struct.pack("5q40xqq", 0, fail, forever, 0, 0, odds,
-                                    named)
+    def arm(self, fail, forever, odds=0, named=False, memory=False):
+        self.map[:104] = struct.pack("5q40xqqq", 0, fail, forever, 0, 0, odds,
+                                     named, memory)
         self.map[:8] = struct.pack("q", 1)
 
     def disarm(self):
@@ -331,6 +331,8 @@ def main(grafana, service):
         torture = Torture(grafana, service, Bucket(store, service.dir))
         torture.run(step, BUCKET_WAYS)
         torture.show()
+    import torture_sensu
+    torture_sensu.SensuTorture(service.dir).run(step)
 
 
 if __name__ == "__main__":
