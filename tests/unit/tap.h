@@ -19,9 +19,12 @@
 #ifndef TAP_H
 #define TAP_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int tap_count, tap_bad;
 static bool tap_held, tap_open;
@@ -64,6 +67,34 @@ tap_done(void)
 	tap_close();
 	printf("1..%d\n", tap_count);
 	return tap_bad != 0;
+}
+
+/* For a program that reads /proc, first in its main(): where it is missing,
+ * such as in a bare chroot, the program is skipped and says why. */
+static inline bool
+tap_has_proc(void)
+{
+	bool has = access("/proc/self/stat", F_OK) == 0;
+
+	if (!has)
+		printf("1..0 # SKIP /proc is not mounted: mount -t proc proc "
+		       "/proc\n");
+	return has;
+}
+
+/* The same for one that mounts something: what is mounted in a chroot whose
+ * root is no mount point would be seen outside. */
+static inline bool
+tap_can_mount(void)
+{
+	struct statx root;
+	bool can = statx(AT_FDCWD, "/", 0, STATX_TYPE, &root) == 0 &&
+		   (root.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+
+	if (!can)
+		printf("1..0 # SKIP / is no mount point: mount --bind CHROOT "
+		       "CHROOT\n");
+	return can;
 }
 
 #define test(sentence) if (tap_begin(sentence))

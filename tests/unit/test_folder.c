@@ -630,6 +630,8 @@ sweeping(void)
 int
 main(void)
 {
+	if (!tap_has_proc())
+		return 0;
 	umask(022);
 	if (mkdtemp(root) == NULL)
 		return 1;

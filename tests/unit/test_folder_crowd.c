@@ -313,6 +313,8 @@ main(void)
 	int status;
 	size_t i;
 
+	if (!tap_has_proc() || !tap_can_mount())
+		return 0;
 	umask(022);
 	if (mkdtemp(root) == NULL)
 		return 1;

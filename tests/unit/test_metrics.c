@@ -518,6 +518,8 @@ main(void)
 {
 	struct rlimit files;
 
+	if (!tap_has_proc() || !tap_can_mount())
+		return 0;
 	/* crowd() holds one for each */
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return 1;

@@ -694,6 +694,8 @@ main(void)
 	struct rlimit none = { 0, 0 };
 	char folder[96];
 
+	if (!tap_has_proc())
+		return 0;
 	/* those that are ended leave no core */
 	setrlimit(RLIMIT_CORE, &none);
 	if (UNCONFINED) {
