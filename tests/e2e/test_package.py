@@ -270,6 +270,12 @@ def test_the_package_has_the_version_of_the_program(package):
     assert output("dpkg", "--field", package, "Version").strip() == version
 
 
+def unit_folder():
+    """Where this release of Debian has its units."""
+    return output("pkg-config", "--variable=systemdsystemunitdir",
+                  "systemd").strip().lstrip("/")
+
+
 @once
 def test_what_is_shipped_is_what_is_tested(package, tmp_path):
     output("dpkg", "--extract", package, tmp_path)
@@ -279,7 +285,7 @@ def test_what_is_shipped_is_what_is_tested(package, tmp_path):
         "apache/grafana-images.conf": "etc/apache2/conf-available",
         "systemd/sysusers.d/grafana-images.conf": "usr/lib/sysusers.d",
         "systemd/tmpfiles.d/grafana-images.conf": "usr/lib/tmpfiles.d",
-        **{"systemd/" + os.path.basename(f): "lib/systemd/system"
+        **{"systemd/" + os.path.basename(f): unit_folder()
            for f in units.FILES}}
     for name, where in shipped.items():
         ours = os.path.join(ROOT, "deploy", name)
