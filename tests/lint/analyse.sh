@@ -6,7 +6,10 @@
 #        (singleflight.c); leaks into a struct that it has lost sight of (settings.c)
 #   clang-tidy: values of printf and the like; lengths without the NUL that memcmp
 #        is given; products of small constants; parameters that could be swapped;
-#        in cgi, getenv() and the like before there are threads
+#        in cgi, getenv() and the like before there are threads; a pointer to a
+#        pointer that is freed, or comes from calloc (Debian 13's)
+#   cppcheck: Debian 13's does not see that a pointer is looked at one line on, and
+#        says of each file that it could take longer
 cd "$(dirname "$0")/../.." || exit 99
 
 mkdir -p build/lint
@@ -16,7 +19,7 @@ checks="$checks,-bugprone-easily-swappable-parameters"
 checks="$checks,-bugprone-implicit-widening-of-multiplication-result"
 checks="$checks,-bugprone-not-null-terminated-result"
 checks="$checks,-bugprone-reserved-identifier,-cert-dcl37-c,-cert-dcl51-cpp"
-checks="$checks,-cert-err33-c"
+checks="$checks,-cert-err33-c,-bugprone-multi-level-implicit-pointer-conversion"
 n=0
 
 says() {
@@ -52,6 +55,8 @@ says "clang-tidy has nothing to say about cgi" "$(each 'cgi/*.c cgi/*/*.c' clang
 
 says "cppcheck has nothing to say" "$(cppcheck --quiet --std=c11 -j "$(nproc)" --cppcheck-build-dir=build/lint \
   --enable=warning,performance,portability --inline-suppr -Isrc -Icgi \
-  --suppress=missingIncludeSystem --template=gcc src cgi 2>&1)"
+  --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
+  --suppress=nullPointerOutOfMemory --suppress=nullPointerArithmeticOutOfMemory \
+  --template=gcc src cgi 2>&1)"
 
 echo "1..$n"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Says, as TAP, what a program can say about style: see CONTRIBUTING.md.
+# shellcheck disable=SC2319 # the status of a condition is what is meant
 cd "$(dirname "$0")/../.." || exit 99
 n=0
 
@@ -18,9 +19,15 @@ c_files=$(find src cgi tests -name '*.[ch]' | sort)
 product=$(find src cgi -name '*.[ch]' | sort)
 scripts=$(grep -rlE '^#!/bin/(ba)?sh' tests .ci deploy --include='*' 2>/dev/null | sort)
 
-# shellcheck disable=SC2086
-out=$(clang-format --dry-run -Werror $c_files 2>&1)
-says $? "clang-format has nothing to change" "$out"
+# each version of clang-format has its own opinion: Debian 12's is ours
+sentence="clang-format has nothing to change"
+if clang-format --version | grep -q 'version 14\.'; then
+  # shellcheck disable=SC2086
+  out=$(clang-format --dry-run -Werror $c_files 2>&1)
+  says $? "$sentence" "$out"
+else
+  says 0 "$sentence # SKIP it is not version 14"
+fi
 
 # shellcheck disable=SC2086
 out=$(grep -nwE '(strcpy|strcat|sprintf|vsprintf|strncpy|gets|atoi|atol|strtok|localtime|gmtime|strerror|system|popen|rand|alloca) ?\(' $product)
