@@ -9,6 +9,8 @@
 # make check        the quick tests and the linters: no network, no servers
 # make install      DESTDIR= PREFIX=
 # make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
+# make image        the container image, at build/grafana-images.oci.tar
+# make test-platforms  the image, the Dockerfile, the manifests, Debian 13 (as root)
 # make format       the sources, by clang-format
 # make clean
 #
@@ -190,12 +192,22 @@ deb:
 	mv build/deb/grafana-images*_*.* build
 	rm -rf build/deb
 
+image:
+	tests/deps image
+	deploy/container/build
+
+test-platforms:
+	tests/deps platforms
+	$(MAKE) SAN= BUILD=build build/grafana-standin
+	unshare --mount $(PYTEST) -p no:cacheprovider -q --durations=8 $(or $(E2E),tests/platforms)
+
 format:
 	clang-format -i src/*/*.[ch] cgi/*.[ch] cgi/*/*.[ch] tests/*/*.[ch]
 
 clean:
 	rm -rf build
 
-.PHONY: all run deps deps-test check e2e hubot test bench torture soak fuzz coverage install deb format clean
+.PHONY: all run deps deps-test check e2e hubot test bench torture soak fuzz coverage install deb \
+  image test-platforms format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
