@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+import schemas
 from debian_13 import Debian13
 
 NEED_PROC = ("folder", "folder_crowd", "metrics", "png", "sandbox")
@@ -49,6 +50,17 @@ def test_the_core_of_the_end_to_end_tests_passes(with_proc):
     said = with_proc.run("make", "e2e", "E2E=" + " ".join(
         "tests/e2e/test_%s.py" % name for name in CORE))
     assert re.search(r"^\d+ passed", said.splitlines()[-1]), said[-2000:]
+
+
+@pytest.mark.parametrize("folder", [".", "s3"])
+def test_kustomize_takes_the_manifests(with_proc, scratch, folder):
+    text = with_proc.run("kubectl", "kustomize", "deploy/kubernetes/" + folder)
+    assert "kind: Deployment" in text
+    assert ("kind: PersistentVolumeClaim" in text) == (folder == ".")
+    whole = os.path.join(scratch, "kustomized.yaml")
+    with open(whole, "w") as f:
+        f.write(text)
+    assert schemas.complaints("kubernetes", whole) == ""
 
 
 def test_the_package_is_built_and_lintian_is_content(with_proc):
