@@ -10,6 +10,7 @@
 # make install      DESTDIR= PREFIX=
 # make deb          the Debian package, at build/*.deb (needs: apt-get build-dep .)
 # make image        the container image, at build/grafana-images.oci.tar
+# make dist         the source of HEAD, at build/grafana-images-VERSION.tar.gz
 # make test-platforms  the image, the Dockerfile, the manifests, Debian 13 (as root)
 # make format       the sources, by clang-format
 # make clean
@@ -192,6 +193,13 @@ deb:
 	mv build/deb/grafana-images*_*.* build
 	rm -rf build/deb
 
+# Its times are those of the commit, so that it can be made again.
+dist: NAME := grafana-images-$(shell dpkg-parsechangelog -S Version)
+dist:
+	@mkdir -p build
+	git archive --format=tar --prefix=$(NAME)/ HEAD | gzip -9n >build/$(NAME).tar.gz
+	@cd build && sha256sum $(NAME).tar.gz
+
 image:
 	tests/deps image
 	deploy/container/build
@@ -208,6 +216,6 @@ clean:
 	rm -rf build
 
 .PHONY: all run deps deps-test check e2e hubot test bench torture soak fuzz coverage install deb \
-  image test-platforms format clean
+  dist image test-platforms format clean
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

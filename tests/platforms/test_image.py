@@ -1,6 +1,7 @@
 """The image itself: what it holds, and that it can be made again."""
 
 import datetime
+import json
 import os
 import subprocess
 
@@ -64,6 +65,23 @@ def test_a_scanner_finds_each_package_and_its_licence(image):
 
 def test_the_dockerfile_makes_the_same(image, image_of_dockerfile):
     assert listing(image.root) == listing(image_of_dockerfile.root)
+
+
+def test_its_bill_of_materials_names_what_is_in_it(image):
+    with open(ROOT + "/build/grafana-images.cdx.json") as f:
+        bill = json.load(f)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    about = bill["metadata"]["component"]
+    assert "sha256:" + about["hashes"][0]["content"] == image.digest
+    names = {c["name"] for c in bill["components"]}
+    assert names == {"grafana-images",
+                     *os.listdir(image.root + "/var/lib/dpkg/status.d")}
+
+
+def test_the_source_is_packed_the_same_each_time():
+    first, second = (output("make", "-s", "dist", env=environment())
+                     for _ in range(2))
+    assert first == second and ".tar.gz" in first
 
 
 def listing(root):
