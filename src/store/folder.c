@@ -13,6 +13,7 @@
 #include "store/folder.h"
 
 #include "store/folder_problem.h"
+#include "store/synced.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ struct folder {
 	_Atomic size_t failed_bytes;
 	atomic_uint synced[2]; /* the day, and "uploads": its entry is on the
 				  disk */
+	struct synced *files;  /* that this process synced */
 };
 
 /* Close, keeping errno: what failed before is what matters. */
@@ -145,7 +147,8 @@ folder_open(const char *path, FILE *complaints)
 		return NULL;
 	f->fd = -1;
 	f->path = strdup(path);
-	if (f->path != NULL && make_folders(path))
+	f->files = synced_open();
+	if (f->path != NULL && f->files != NULL && make_folders(path))
 		f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->fd < 0 || faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
 		complain(complaints, path);
@@ -165,6 +168,7 @@ folder_close(struct folder *f)
 		return;
 	if (f->fd >= 0)
 		close(f->fd);
+	synced_close(f->files);
 	free(f->path);
 	free(f);
 }
@@ -281,7 +285,8 @@ lock_shared(int fd)
  * see that.
  */
 static bool
-renew(int day, const char *name, const void *bytes, size_t len)
+renew(
+    struct folder *f, int day, const char *name, const void *bytes, size_t len)
 {
 	struct stat st, now;
 	bool ok = false;
@@ -303,7 +308,9 @@ renew(int day, const char *name, const void *bytes, size_t len)
 	if (now.st_ino != st.st_ino || now.st_dev != st.st_dev)
 		goto out;
 	/* a sibling may have linked it and not have synced yet */
-	ok = fsync(fd) == 0 && fsync(day) == 0;
+	ok = synced_has(f->files, fd) || (fsync(fd) == 0 && fsync(day) == 0);
+	if (ok)
+		synced_add(f->files, fd);
 out:
 	drop(fd);
 	return ok;
@@ -335,6 +342,16 @@ write_synced(int fd, const void *bytes, size_t len)
 {
 	return write_all(fd, bytes, len) && fchmod(fd, 0644) == 0 &&
 	       fsync(fd) == 0;
+}
+
+/* The name is on the disk, too. */
+static bool
+name_synced(struct folder *f, int fd, int day)
+{
+	if (fsync(day) != 0)
+		return false;
+	synced_add(f->files, fd);
+	return true;
 }
 
 static bool
@@ -387,7 +404,8 @@ put_named(struct folder *f, int day, const struct folder_file *file)
 		return false;
 	fd = create_partial(partial, mine);
 	ok = fd >= 0 && write_synced(fd, file->bytes, file->len) &&
-	     linkat(partial, mine, day, file->name, 0) == 0;
+	     linkat(partial, mine, day, file->name, 0) == 0 &&
+	     name_synced(f, fd, day);
 	errnum = errno;
 	if (fd >= 0)
 		unlinkat(partial, mine, 0);
@@ -433,7 +451,8 @@ put_nameless(
 		return false;
 	ok = write_synced(fd, file->bytes, file->len) &&
 	     (link_nameless(fd, *day, file->name) ||
-		 (errno == ENOENT && link_again(f, fd, day, file)));
+		 (errno == ENOENT && link_again(f, fd, day, file))) &&
+	     name_synced(f, fd, *day);
 	drop(fd);
 	if (!ok && errno == ENOENT && last_try)
 		return put_named(f, *day, file);
@@ -562,12 +581,11 @@ put_once(struct put *put)
 
 	if (fd < 0)
 		return false;
-	ok = renew(
-	    fd, file->name, file->by_content ? NULL : file->bytes, file->len);
+	ok = renew(put->folder, fd, file->name,
+	    file->by_content ? NULL : file->bytes, file->len);
 	if (!ok && errno == ENOENT)
 		ok = has_room(put) &&
-		     put_nameless(put->folder, &fd, file, put->last_try) &&
-		     fsync(fd) == 0;
+		     put_nameless(put->folder, &fd, file, put->last_try);
 	drop(fd);
 	return ok && is_in_place(put->folder);
 }
@@ -636,7 +654,7 @@ bool
 folder_renew(struct folder *f, const char *day, const char *name, size_t len)
 {
 	int fd = is_in_place(f) ? open_existing(f, day) : -1;
-	bool ok = fd >= 0 && renew(fd, name, NULL, len);
+	bool ok = fd >= 0 && renew(f, fd, name, NULL, len);
 
 	drop(fd);
 	return ok;

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -29,9 +31,17 @@ static struct problem problem;
 static struct stat synced[64];
 static size_t synced_count;
 
+/* The next sync fails so. */
+static int fsync_error;
+
 int
 fsync(int fd)
 {
+	if (fsync_error != 0) {
+		errno = fsync_error;
+		fsync_error = 0;
+		return -1;
+	}
 	if (synced_count < 64 && fstat(fd, &synced[synced_count]) == 0)
 		synced_count++;
 	return (int)syscall(SYS_fsync, fd);
@@ -69,6 +79,40 @@ linkat(int from, const char *one, int to, const char *other, int flags)
 	errno = link_error;
 	link_error = 0;
 	return -1;
+}
+
+/* No nameless files: what NFS says. */
+static int tmpfile_error;
+
+int
+openat(int folder, const char *name, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	if (tmpfile_error != 0 && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = tmpfile_error;
+		tmpfile_error = 0;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, folder, name, flags, mode);
+}
+
+/* What file systems without that time say. */
+static bool no_birth_time;
+
+int
+statx(int fd, const char *restrict name, int flags, unsigned mask,
+    struct statx *restrict st)
+{
+	int rc = (int)syscall(SYS_statx, fd, name, flags, mask, st);
+
+	if (no_birth_time)
+		st->stx_mask &= ~STATX_BTIME;
+	return rc;
 }
 
 /* When was it synced: 1 first, 0 never. */
@@ -309,12 +353,60 @@ durable(void)
 		check(file > 0 && synced[file - 1].st_nlink == 0);
 		check(file > 0 && (synced[file - 1].st_mode & 07777) == 0644);
 	}
-	test ("a file that was there already is synced too") {
-		/* a sibling may have made it a moment ago */
+	test ("a file that this process synced is not synced again") {
 		synced_count = 0;
 		check_str(put("x", BYTES), "ok");
+		check(folder_renew(f, DAY, "x", LEN));
+		check(synced_count == 0);
+	}
+	test ("one that is made without a nameless file is known as well") {
+		fresh();
+		tmpfile_error = EOPNOTSUPP;
+		check_str(put("x", BYTES), "ok");
+		check(when_synced(at(DAY "/x")) > 0);
+		check(when_synced(at(DAY)) > when_synced(at(DAY "/x")));
+		synced_count = 0;
+		check(folder_renew(f, DAY, "x", LEN));
+		check(synced_count == 0);
+	}
+	test ("a file that a sibling made is synced, once") {
+		write_file(at(DAY "/sibling"), BYTES);
+		write_file(at(DAY "/other"), BYTES);
+		synced_count = 0;
+		check_str(put("sibling", BYTES), "ok");
+		check(when_synced(at(DAY "/sibling")) > 0);
+		check(when_synced(at(DAY)) > 0);
+		check(folder_renew(f, DAY, "other", LEN));
+		check(when_synced(at(DAY "/other")) > 0);
+		synced_count = 0;
+		check(folder_renew(f, DAY, "sibling", LEN));
+		check(folder_renew(f, DAY, "other", LEN));
+		check(synced_count == 0);
+	}
+	test ("a file that a sibling made in place of ours is synced") {
+		/* it may well get the inode that ours had */
+		check(unlink(at(DAY "/x")) == 0);
+		write_file(at(DAY "/x"), BYTES);
+		synced_count = 0;
+		check(folder_renew(f, DAY, "x", LEN));
 		check(when_synced(at(DAY "/x")) > 0);
 		check(when_synced(at(DAY)) > 0);
+	}
+	test ("a file whose sync failed is synced when it is asked for again") {
+		write_file(at(DAY "/bad"), BYTES);
+		fsync_error = EIO;
+		check(!folder_renew(f, DAY, "bad", LEN));
+		synced_count = 0;
+		check(folder_renew(f, DAY, "bad", LEN));
+		check(when_synced(at(DAY "/bad")) > 0);
+	}
+	test ("where it is not told when a file was made, each use is synced") {
+		no_birth_time = true;
+		check_str(put("unborn", BYTES), "ok");
+		synced_count = 0;
+		check(folder_renew(f, DAY, "unborn", LEN));
+		check(when_synced(at(DAY "/unborn")) > 0);
+		no_birth_time = false;
 	}
 	test ("a day's folder that a sibling made is synced into the store") {
 		fresh();
