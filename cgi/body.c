@@ -10,14 +10,23 @@ intake_init(struct intake *in, size_t max, const struct caller *caller)
 {
 	memset(in, 0, sizeof(*in));
 	in->caller = caller;
-	in->body.bytes = "";
-	buf_init(&in->bytes, max);
+	buf_init(&in->body.bytes, max);
 }
 
 void
 intake_free(struct intake *in)
 {
-	buf_free(&in->bytes);
+	buf_free(&in->body.bytes);
+}
+
+void
+intake_expect(struct intake *in, size_t announced)
+{
+	struct buf *bytes = &in->body.bytes;
+
+	/* more is too large, and read away */
+	if (announced <= bytes->limit && !buf_reserve(bytes, announced))
+		in->body.no_memory = true;
 }
 
 bool
@@ -25,14 +34,12 @@ intake_take(struct intake *in, const char *piece, size_t len)
 {
 	struct body *body = &in->body;
 
-	if (body->over || len > in->bytes.limit - in->bytes.len) {
+	if (body->over || len > body->bytes.limit - body->bytes.len) {
 		body->over = true;
 		in->drained += len;
-	} else if (!buf_add(&in->bytes, piece, len)) {
+	} else if (!buf_add(&body->bytes, piece, len)) {
 		body->no_memory = true;
 	}
-	body->bytes = buf_str(&in->bytes);
-	body->len = in->bytes.len;
 	body->late = caller_left_ms(in->caller) <= 0;
 	return !body->late && !body->no_memory && in->drained <= DRAIN_MAX;
 }

@@ -12,8 +12,7 @@
  * before it reads our answer, and what drips is given up in time.
  */
 struct intake {
-	struct body body; /* what came; its bytes are in "bytes" */
-	struct buf bytes;
+	struct body body; /* what came */
 	size_t drained;
 	const struct caller *caller;
 };
@@ -24,6 +23,11 @@ struct intake {
 
 /* At most "max" bytes are kept.  Freed with intake_free(), which wipes them. */
 void intake_init(struct intake *, size_t max, const struct caller *);
+
+/* So many bytes are announced: room for them is taken at one go, so that none
+ * are copied when it grows.  Room that stays empty costs no memory. */
+void intake_expect(struct intake *, size_t announced);
+
 void intake_free(struct intake *);
 
 /* A piece of it; false: no more is wanted, and the body says why. */

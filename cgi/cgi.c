@@ -30,12 +30,10 @@ send_reply(const char *bytes, size_t len)
 static size_t
 announced(void)
 {
-	const char *length = getenv("CONTENT_LENGTH");
-	bool known = length != NULL && *length != '\0' &&
-		     length[strspn(length, "0123456789")] == '\0';
+	size_t length = request_announced(environ);
 
-	if (known)
-		return strtoull(length, NULL, 10);
+	if (length != SIZE_MAX)
+		return length;
 	/* without one, a server that sends nothing would be waited for */
 	return request_is(environ, "POST") || request_is(environ, "PUT")
 		   ? SIZE_MAX
@@ -49,6 +47,7 @@ read_body(struct intake *in)
 	char piece[8192];
 	ssize_t n;
 
+	intake_expect(in, left);
 	while (left > 0) {
 		n = stream_read(STDIN_FILENO, piece,
 		    left < sizeof(piece) ? left : sizeof(piece),

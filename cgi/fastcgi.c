@@ -177,6 +177,7 @@ answer(const struct responder *r, struct http *http,
 	struct buf reply;
 
 	intake_init(&in, service_body_max(r->service, request->envp), caller);
+	intake_expect(&in, request_announced(request->envp));
 	buf_init(&reply, REPLY_MAX);
 	read_body(&in, request->in);
 	service_answer(

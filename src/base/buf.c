@@ -18,8 +18,10 @@ buf_init(struct buf *b, size_t limit)
 void
 buf_free(struct buf *b)
 {
+	/* not all of its room: to wipe pages that nothing was written into
+	 * would make the kernel find memory for them */
 	if (b->bytes != NULL)
-		explicit_bzero(b->bytes, b->room);
+		explicit_bzero(b->bytes, b->len);
 	free(b->bytes);
 	buf_init(b, b->limit);
 }
@@ -27,10 +29,11 @@ buf_free(struct buf *b)
 void
 buf_reset(struct buf *b)
 {
+	/* what is beyond the length holds nothing: buf_free() */
+	if (b->bytes != NULL)
+		explicit_bzero(b->bytes, b->len + 1);
 	b->len = 0;
 	b->failed = false;
-	if (b->bytes != NULL)
-		b->bytes[0] = '\0';
 }
 
 static bool
@@ -63,7 +66,7 @@ buf_reserve(struct buf *b, size_t more)
 		return give_up(b);
 	if (b->bytes != NULL) {
 		memcpy(bytes, b->bytes, b->len);
-		explicit_bzero(b->bytes, b->room);
+		explicit_bzero(b->bytes, b->len);
 		free(b->bytes);
 	}
 	bytes[b->len] = '\0';

@@ -223,6 +223,7 @@ render_panel(struct http_response *a, const struct render *r, struct http *http,
 
 	if (request.max_ms > r->left_ms)
 		request.max_ms = r->left_ms;
+	request.max_wait_ms = r->left_ms - request.max_ms;
 	o = render_classify_end(http_send(http, &request, a), a, p);
 	p->upstream = a->status;
 	if (o == OUTCOME_OK)

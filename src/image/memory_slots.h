@@ -1,35 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef DESK_H
-#define DESK_H
+#ifndef MEMORY_SLOTS_H
+#define MEMORY_SLOTS_H
 
 #include <stdint.h>
 
+#include "base/semaphore.h"
+
 /*
- * Room for so many pictures at one time, from their first byte until they are
- * saved.
+ * Room for so many images in memory at one time, from their first byte until
+ * they are saved.
  *
  * When a thousand renders end at once, their bytes wait in the kernel instead
- * of in our memory.  When nobody has left a place for DESK_WAIT_MS, who waits
- * works without one: a few senders that never finish must not stop the others.
+ * of in our memory.  When no slot has been given back for MEMORY_SLOTS_IDLE_MS,
+ * a thread that waits goes on without one: a few senders that never finish
+ * must not stop the others.
  */
-#define DESK_PLACES  64
-#define DESK_WAIT_MS 1000
+#define MEMORY_SLOTS         64
+#define MEMORY_SLOTS_IDLE_MS 1000
 
-struct desk;
+/* NULL when there is no memory; closed by semaphore_close(). */
+struct semaphore *memory_slots_open(int count);
 
-/* NULL when there is no memory. */
-struct desk *desk_open(int places);
-void desk_close(struct desk *);
-
-/* A place at it, or none; the struct is the caller's. */
-struct desk_place {
-	struct desk *desk;
+/* One of them, or none; the struct is the caller's. */
+struct memory_slot {
+	struct semaphore *slots;
 	int64_t deadline_ms; /* until when to wait, on now_ms()'s clock */
-	int taken;           /* 0: not asked, 1: yes, -1: there was none */
+	int64_t waited_ms;   /* in all */
+	bool late;           /* there was none until the deadline */
+	enum { SLOT_NOT_ASKED, SLOT_TAKEN, SLOT_NONE } state;
+	struct semaphore_hold hold;
 };
 
-/* Asks once: later calls change nothing until it was left. */
-void desk_take(struct desk_place *);
-void desk_leave(struct desk_place *);
+/* Asks once: later calls change nothing until it was given back. */
+void memory_slot_take(struct memory_slot *);
+void memory_slot_give(struct memory_slot *);
 
 #endif

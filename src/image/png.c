@@ -13,9 +13,9 @@
  * Section numbers are those of the W3C's "Portable Network Graphics (PNG)
  * Specification (Third Edition)", 24 June 2025.
  *
- * Three steps: picture_walk() looks at every chunk, picture_write() puts those
- * worth keeping into the caller's buffer, and pixels_check() inflates what
- * stands there.  Nothing is inflated before the header said how much it is.
+ * Three steps: picture_walk() looks at every chunk, picture_write() moves those
+ * worth keeping to the front, and pixels_check() inflates what stands there.
+ * Nothing is inflated before the header said how much it is.
  */
 
 enum {
@@ -64,6 +64,8 @@ enum fate { KEEP, DROP };
  * at its contents.  Kept ones come first, in the order in which they are
  * written.  Of those that are dropped only place, number and length count
  * (hIST and bKGD have lengths that depend on others): nobody will read them.
+ * eXIf may come after the pixels: before the third edition it might, and
+ * ImageMagick puts it there.
  */
 /* clang-format off */
 #define CHUNKS(X) \
@@ -83,7 +85,7 @@ enum fate { KEEP, DROP };
 	X(cLLI, ONCE,  BEFORE_PLTE, 8,  8,          DROP, NULL) \
 	X(bKGD, ONCE,  BEFORE_IDAT, 1,  6,          DROP, bkgd_check) \
 	X(hIST, ONCE,  BEFORE_IDAT, 2,  512,        DROP, hist_check) \
-	X(eXIf, ONCE,  BEFORE_IDAT, 1,  MOST_BYTES, DROP, NULL) \
+	X(eXIf, ONCE,  AROUND_IDAT, 1,  MOST_BYTES, DROP, NULL) \
 	X(sPLT, OFTEN, BEFORE_IDAT, 3,  MOST_BYTES, DROP, NULL) \
 	X(tIME, ONCE,  AROUND_IDAT, 7,  7,          DROP, NULL) \
 	X(tEXt, OFTEN, AROUND_IDAT, 2,  MOST_BYTES, DROP, NULL) \
@@ -534,63 +536,76 @@ picture_measure(struct picture *pic)
 	return true;
 }
 
-/* All IDATs as one.  They stand in a row: the walk made sure. */
-static bool
-idat_write(struct buf *clean, const struct picture *pic)
+/* At most, before the pixels' data: the signature, the chunks from IHDR to pHYs
+ * in the order of their table, and the length and type of IDAT. */
+enum { HEAD_BYTES = 8 + 25 + 44 + 16 + 16 + 13 + 780 + 268 + 21 + 8 };
+
+/* Up to and with the length and type of the one IDAT; how many bytes. */
+static size_t
+head_write(uint8_t head[HEAD_BYTES], const struct picture *pic)
+{
+	size_t at = sizeof(signature), kind, len;
+
+	memcpy(head, signature, sizeof(signature));
+	for (kind = 0; kind < KIND_IDAT; kind++) {
+		if (pic->first[kind] == NULL)
+			continue;
+		len = FRAME_BYTES + (size_t)be32(pic->first[kind]);
+		memcpy(head + at, pic->first[kind], len);
+		at += len;
+	}
+	be32_put(head + at, (uint32_t)pic->idat_bytes);
+	memcpy(head + at + 4, rules[KIND_IDAT].type, 4);
+	return at + 8;
+}
+
+/*
+ * All IDATs as one.  They stand in a row: the walk made sure.  Each moves
+ * towards the front, so that none is written over before it was read.
+ */
+static void
+idat_move(uint8_t *to, const struct picture *pic)
 {
 	const uint8_t *from = pic->first[KIND_IDAT];
 	uint64_t left = pic->idat_bytes;
-	size_t start = clean->len;
-	uint8_t number[4];
 	uint32_t len;
 
-	be32_put(number, (uint32_t)pic->idat_bytes);
-	buf_add(clean, number, sizeof(number));
-	buf_add(clean, "IDAT", 4);
-	while (left > 0) {
+	for (; left > 0; left -= len) {
 		len = be32(from);
-		buf_add(clean, from + 8, len);
+		memmove(to, from + 8, len);
+		to += len;
 		from += FRAME_BYTES + (size_t)len;
-		left -= len;
 	}
-	if (clean->failed)
-		return false;
-	be32_put(number, libdeflate_crc32(0, clean->bytes + start + 4,
-			     clean->len - start - 4));
-	return buf_add(clean, number, sizeof(number));
 }
 
-/* Sets "idat" to where the pixels' data begins in "clean". */
-static bool
-picture_write(struct buf *clean, const struct picture *pic, size_t *idat)
+/*
+ * In place: a copy would need the memory of a second image.  There is room,
+ * because nothing is written that was not there before, and all that is kept
+ * before the pixels stood before them.
+ *
+ * Returns where the pixels' data begins.
+ */
+static const uint8_t *
+picture_write(struct buf *image, const struct picture *pic)
 {
-	size_t need = sizeof(signature), kind;
-	const uint8_t *from;
+	uint8_t head[HEAD_BYTES], *bytes = (uint8_t *)image->bytes;
+	size_t head_bytes = head_write(head, pic);
+	size_t end = head_bytes + (size_t)pic->idat_bytes;
 
-	for (kind = 0; kind < KIND_COUNT; kind++)
-		if (rules[kind].kept && pic->first[kind] != NULL)
-			need += FRAME_BYTES + (kind == KIND_IDAT
-						      ? (size_t)pic->idat_bytes
-						      : be32(pic->first[kind]));
-	buf_reserve(clean, need); /* the buffer remembers a failure */
-	buf_add(clean, signature, sizeof(signature));
-	for (kind = 0; kind < KIND_COUNT; kind++) {
-		from = pic->first[kind];
-		if (!rules[kind].kept || from == NULL)
-			continue;
-		if (kind == KIND_IDAT) {
-			*idat = clean->len + 8;
-			idat_write(clean, pic);
-		} else
-			buf_add(clean, from, FRAME_BYTES + (size_t)be32(from));
-	}
-	return !clean->failed;
+	idat_move(bytes + head_bytes, pic);
+	memcpy(bytes, head, head_bytes);
+	be32_put(bytes + end, libdeflate_crc32(0, bytes + head_bytes - 4,
+				  (size_t)pic->idat_bytes + 4));
+	memmove(bytes + end + 4, pic->first[KIND_IEND], FRAME_BYTES);
+	image->len = end + 4 + FRAME_BYTES;
+	bytes[image->len] = '\0';
+	return bytes + head_bytes;
 }
 
 struct png_scratch {
 	struct libdeflate_decompressor *inflater;
-	uint8_t *raw;          /* WHOLE_BYTES of addresses; touched ones cost */
-	uint64_t touched;      /* at most, of those above KEPT_BYTES */
+	uint8_t *raw;          /* NULL before the first use */
+	size_t room;           /* bytes of addresses; touched ones cost */
 	unsigned small_checks; /* in a row */
 };
 
@@ -602,9 +617,7 @@ png_scratch_open(void)
 	if (s == NULL)
 		return NULL;
 	s->inflater = libdeflate_alloc_decompressor();
-	s->raw = mmap(NULL, WHOLE_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s->inflater != NULL && s->raw != MAP_FAILED)
+	if (s->inflater != NULL)
 		return s;
 	png_scratch_close(s);
 	return NULL;
@@ -617,30 +630,55 @@ png_scratch_close(struct png_scratch *s)
 		return;
 	if (s->inflater != NULL)
 		libdeflate_free_decompressor(s->inflater);
-	if (s->raw != MAP_FAILED)
-		munmap(s->raw, WHOLE_BYTES);
+	if (s->raw != NULL)
+		munmap(s->raw, s->room);
 	free(s);
 }
 
+void
+png_scratch_trim(struct png_scratch *s)
+{
+	if (s->room > KEPT_BYTES) {
+		munmap(s->raw + KEPT_BYTES, s->room - KEPT_BYTES);
+		s->room = KEPT_BYTES;
+	}
+}
+
+static bool
+scratch_grow(struct png_scratch *s, size_t room)
+{
+	void *raw;
+
+	if (s->raw == NULL)
+		raw = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	else
+		raw = mremap(s->raw, s->room, room, MREMAP_MAYMOVE);
+	if (raw == MAP_FAILED)
+		return false;
+	s->raw = raw;
+	s->room = room;
+	return true;
+}
+
 /*
+ * Room for so many bytes.
+ *
  * One huge picture must not hold its memory for ever.  But to give it back
  * right away would make each in a row of huge ones several times slower: fresh
  * pages cost more than inflating into them.
  */
-static void
-scratch_settle(struct png_scratch *s, uint64_t used)
+static bool
+scratch_reserve(struct png_scratch *s, uint64_t bytes)
 {
-	if (used > KEPT_BYTES) {
-		s->small_checks = 0;
-		s->touched = used > s->touched ? used : s->touched;
-		return;
-	}
-	s->small_checks++;
-	if (s->touched > KEPT_BYTES && s->small_checks >= SMALL_CHECKS) {
-		madvise(s->raw + KEPT_BYTES, (size_t)s->touched - KEPT_BYTES,
-		    MADV_DONTNEED);
-		s->touched = 0;
-	}
+	s->small_checks = bytes > KEPT_BYTES ? 0 : s->small_checks + 1;
+	if (s->small_checks >= SMALL_CHECKS)
+		png_scratch_trim(s);
+	if (bytes < KEPT_BYTES)
+		bytes = KEPT_BYTES;
+	/* to a whole KEPT_BYTES, which are whole pages */
+	bytes = (bytes + KEPT_BYTES - 1) / KEPT_BYTES * KEPT_BYTES;
+	return bytes <= s->room || scratch_grow(s, (size_t)bytes);
 }
 
 /* Walks the filter bytes in front of the rows, in as many calls as it
@@ -680,16 +718,14 @@ static const char too_few[] =
     "The image has fewer pixels than its header says.";
 static const char too_many[] =
     "The image has more pixels than its header says.";
-static const char small_window[] =
-    "The image's pixels are compressed with a small window, which not every "
-    "program can read.";
 static const char left_over[] =
     "Something follows the pixels within the image's IDAT chunks.";
 
 static const char *
 whole_check(const struct picture *pic, const uint8_t *idat, size_t len,
-    struct png_scratch *s, struct rows *rows)
+    struct png_scratch *s)
 {
+	struct rows rows = { pic->passes, pic->passes[0].rows, 0 };
 	enum libdeflate_result result;
 	size_t used = 0, got = 0;
 
@@ -703,22 +739,41 @@ whole_check(const struct picture *pic, const uint8_t *idat, size_t len,
 		return too_few;
 	if (used != len)
 		return left_over;
-	return rows_check(rows, s->raw, got) ? NULL : bad_filter;
+	return rows_check(&rows, s->raw, got) ? NULL : bad_filter;
+}
+
+/*
+ * How much to inflate at a time.  zlib sees that the stream points back further
+ * than the window that it declares only beyond what the same call wrote. libpng
+ * inflates a row at a time: with more than that we would take what it refuses.
+ */
+static uInt
+stream_step(const struct rows *rows, bool by_row)
+{
+	uint64_t step = WINDOW_BYTES;
+
+	if (by_row && rows->skip > 0)
+		step = rows->skip; /* the rest of a row */
+	else if (by_row && rows->left > 0)
+		step = rows->pass->row_bytes;
+	return (uInt)(step < WINDOW_BYTES ? step : WINDOW_BYTES);
 }
 
 /* Memory stays at one window, however many pixels the header promises. */
 static enum outcome
 stream_inflate(z_stream *z, uint64_t left, uint8_t *window, struct rows *rows,
-    struct problem *p)
+    bool by_row, struct problem *p)
 {
 	uint64_t got;
+	uInt step;
 	int rc;
 
 	do {
+		step = stream_step(rows, by_row);
 		z->next_out = window;
-		z->avail_out = WINDOW_BYTES;
+		z->avail_out = step;
 		rc = inflate(z, Z_NO_FLUSH);
-		got = WINDOW_BYTES - z->avail_out;
+		got = step - z->avail_out;
 		if (got > left)
 			return problem_set(
 			    p, OUTCOME_NOT_A_PNG, "%s", too_many);
@@ -740,17 +795,19 @@ stream_inflate(z_stream *z, uint64_t left, uint8_t *window, struct rows *rows,
 
 static enum outcome
 stream_check(const struct picture *pic, const uint8_t *idat, size_t len,
-    struct png_scratch *s, struct rows *rows, struct problem *p)
+    struct png_scratch *s, bool by_row, struct problem *p)
 {
+	struct rows rows = { pic->passes, pic->passes[0].rows, 0 };
 	z_stream z = { 0 };
 	enum outcome o;
 
 	/* zlib's own flag for a const next_in would reach every file */
 	z.next_in = (Bytef *)(uintptr_t)idat;
 	z.avail_in = (uInt)len;
-	if (inflateInit(&z) != Z_OK)
+	/* 0: the window that the stream declares, and no larger one */
+	if (inflateInit2(&z, 0) != Z_OK)
 		return problem_set(p, OUTCOME_INTERNAL, "%s", no_memory);
-	o = stream_inflate(&z, pic->raw_bytes, s->raw, rows, p);
+	o = stream_inflate(&z, pic->raw_bytes, s->raw, &rows, by_row, p);
 	inflateEnd(&z);
 	return o;
 }
@@ -773,21 +830,19 @@ static enum outcome
 pixels_check(const struct picture *pic, const uint8_t *idat,
     struct png_scratch *s, struct problem *p)
 {
-	struct rows rows = { pic->passes, pic->passes[0].rows, 0 };
 	size_t len = (size_t)pic->idat_bytes;
+	bool by_row = window_is_small(pic, idat, len);
+	bool whole = !by_row && pic->raw_bytes <= WHOLE_BYTES;
 	const char *why;
 
 	/* so a short file cannot make us touch much memory */
 	if (pic->raw_bytes / MOST_RATIO > len)
 		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", too_few);
-	if (window_is_small(pic, idat, len))
-		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", small_window);
-	if (pic->raw_bytes > WHOLE_BYTES) {
-		scratch_settle(s, WINDOW_BYTES);
-		return stream_check(pic, idat, len, s, &rows, p);
-	}
-	scratch_settle(s, pic->raw_bytes);
-	why = whole_check(pic, idat, len, s, &rows);
+	if (!scratch_reserve(s, whole ? pic->raw_bytes : WINDOW_BYTES))
+		return problem_set(p, OUTCOME_INTERNAL, "%s", no_memory);
+	if (!whole)
+		return stream_check(pic, idat, len, s, by_row, p);
+	why = whole_check(pic, idat, len, s);
 	return why == NULL ? OUTCOME_OK
 			   : problem_set(p, OUTCOME_NOT_A_PNG, "%s", why);
 }
@@ -849,30 +904,27 @@ limits_check(
 }
 
 enum outcome
-png_clean(struct buf *clean, struct png_size *size, const void *bytes,
-    size_t len, const struct png_limits *limits, struct png_scratch *s,
-    struct problem *p)
+png_clean(struct buf *image, struct png_size *size,
+    const struct png_limits *limits, struct png_scratch *s, struct problem *p)
 {
+	const uint8_t *bytes = (const uint8_t *)buf_str(image), *idat;
 	struct picture pic = { .stage = START };
-	size_t idat = 0;
 	const char *why;
 	enum outcome o;
 
-	if (len < sizeof(signature) ||
+	if (image->len < sizeof(signature) ||
 	    memcmp(bytes, signature, sizeof(signature)) != 0)
-		return problem_set(
-		    p, OUTCOME_NOT_A_PNG, "%s", stranger_name(bytes, len));
-	why = picture_walk(&pic, bytes, len);
+		return problem_set(p, OUTCOME_NOT_A_PNG, "%s",
+		    stranger_name(bytes, image->len));
+	why = picture_walk(&pic, bytes, image->len);
 	if (why != NULL)
 		return problem_set(p, OUTCOME_NOT_A_PNG, "%s", why);
 	o = limits_check(&pic, limits, p);
 	if (o != OUTCOME_OK)
 		return o;
-	if (!picture_write(clean, &pic, &idat))
-		return problem_set(p, OUTCOME_INTERNAL, "%s", no_memory);
-	o = pixels_check(&pic, (const uint8_t *)clean->bytes + idat, s, p);
-	if (o != OUTCOME_OK)
-		return o;
-	*size = pic.size;
-	return OUTCOME_OK;
+	idat = picture_write(image, &pic);
+	o = pixels_check(&pic, idat, s, p);
+	if (o == OUTCOME_OK)
+		*size = pic.size;
+	return o;
 }

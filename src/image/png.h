@@ -19,13 +19,17 @@
 
 /*
  * Working memory for one check at a time, kept from check to check because
- * fresh pages cost more than the check itself.  png_scratch_open() returns
- * NULL when there is no memory.
+ * fresh pages cost more than the check itself.  It takes up to 64 MiB, as the
+ * pixels need it, and gives back what is over 8 MiB after some small images.
+ * png_scratch_open() returns NULL when there is no memory.
  */
 struct png_scratch;
 
 struct png_scratch *png_scratch_open(void);
 void png_scratch_close(struct png_scratch *);
+
+/* Give back what is over 8 MiB now. */
+void png_scratch_trim(struct png_scratch *);
 
 struct png_limits {
 	uint64_t pixels; /* width times height at most */
@@ -37,17 +41,16 @@ struct png_size {
 };
 
 /*
- * Check all of "bytes" and write into "clean" the same picture in a container
- * of our own: the pixels as they were, bit for bit, and of the chunks only
- * IHDR, cHRM, gAMA, sBIT, sRGB, PLTE, tRNS, pHYs, one IDAT and IEND, in that
- * order.  What is clean already comes out as it went in.
+ * Check all of "image", and leave in it the same picture in a container of our
+ * own: the pixels as they were, bit for bit, and of the chunks only IHDR, cHRM,
+ * gAMA, sBIT, sRGB, PLTE, tRNS, pHYs, one IDAT and IEND, in that order.  What
+ * is clean already stays as it is.  It never gets longer, and no other memory
+ * is taken for it.
  *
  * OUTCOME_OK, OUTCOME_NOT_A_PNG, OUTCOME_TOO_BIG (over a limit) or
- * OUTCOME_INTERNAL (no memory, or "clean" may not grow that large).  On
- * failure "clean" is of no use.  "clean" is the caller's and must be empty.
+ * OUTCOME_INTERNAL (no memory).  On failure "image" is of no use.
  */
-enum outcome png_clean(struct buf *clean, struct png_size *, const void *bytes,
-    size_t len, const struct png_limits *, struct png_scratch *,
-    struct problem *);
+enum outcome png_clean(struct buf *image, struct png_size *,
+    const struct png_limits *, struct png_scratch *, struct problem *);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/png_pool.h"
 
-#include "base/clock.h"
+#include "base/semaphore.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -9,9 +9,9 @@
 
 #define CHECKS_MAX 64
 
-struct checker {
+struct png_pool {
+	struct semaphore *checks;
 	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t freed;
 	struct png_scratch *idle[CHECKS_MAX];
 	int idle_count;
 };
@@ -28,78 +28,90 @@ cores(void)
 	return n < 1 ? 1 : n > CHECKS_MAX ? CHECKS_MAX : n;
 }
 
-struct checker *
-checker_open(void)
+struct png_pool *
+png_pool_open(void)
 {
-	struct checker *c = calloc(1, sizeof(*c));
+	struct png_pool *pool = calloc(1, sizeof(*pool));
 	int n = cores();
 
-	if (c == NULL)
+	if (pool == NULL)
 		return NULL;
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->freed, NULL);
-	while (c->idle_count < n) {
-		c->idle[c->idle_count] = png_scratch_open();
-		if (c->idle[c->idle_count] == NULL) {
-			checker_close(c);
-			return NULL;
-		}
-		c->idle_count++;
-	}
-	return c;
+	pthread_mutex_init(&pool->lock, NULL);
+	pool->checks = semaphore_open(n,
+	    (const int[SEMAPHORE_CLASSES]){
+		[PNG_FROM_RENDER] = n, [PNG_FROM_UPLOAD] = n < 2 ? 1 : n / 2 });
+	if (pool->checks != NULL)
+		return pool;
+	png_pool_close(pool);
+	return NULL;
 }
 
 void
-checker_close(struct checker *c)
+png_pool_close(struct png_pool *pool)
 {
-	if (c == NULL)
+	if (pool == NULL)
 		return;
-	while (c->idle_count > 0)
-		png_scratch_close(c->idle[--c->idle_count]);
-	pthread_cond_destroy(&c->freed);
-	pthread_mutex_destroy(&c->lock);
-	free(c);
+	while (pool->idle_count > 0)
+		png_scratch_close(pool->idle[--pool->idle_count]);
+	semaphore_close(pool->checks);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
 }
 
-/* NULL: it is too late. */
+/* The one that was used last: its pages are warm.  NULL: no memory. */
 static struct png_scratch *
-take(struct checker *c, int64_t until_ms)
+scratch_take(struct png_pool *pool)
 {
 	struct png_scratch *s = NULL;
 
-	pthread_mutex_lock(&c->lock);
-	while (c->idle_count == 0)
-		if (!clock_wait(&c->freed, &c->lock, until_ms))
-			break;
-	if (c->idle_count > 0)
-		s = c->idle[--c->idle_count];
-	pthread_mutex_unlock(&c->lock);
-	return s;
+	pthread_mutex_lock(&pool->lock);
+	if (pool->idle_count > 0)
+		s = pool->idle[--pool->idle_count];
+	pthread_mutex_unlock(&pool->lock);
+	return s != NULL ? s : png_scratch_open();
 }
 
+/* Only the one that is taken next keeps what a huge image needed: the others
+ * may not be used for long. */
 static void
-give_back(struct checker *c, struct png_scratch *s)
+scratch_give(struct png_pool *pool, struct png_scratch *s)
 {
-	pthread_mutex_lock(&c->lock);
-	c->idle[c->idle_count++] = s;
-	pthread_mutex_unlock(&c->lock);
-	/* after that: who is woken at once would only wait for the lock */
-	pthread_cond_signal(&c->freed);
+	int i;
+
+	pthread_mutex_lock(&pool->lock);
+	for (i = 0; i < pool->idle_count; i++)
+		png_scratch_trim(pool->idle[i]);
+	pool->idle[pool->idle_count++] = s;
+	pthread_mutex_unlock(&pool->lock);
 }
 
 enum outcome
-checker_clean(struct checker *c, int64_t until_ms, struct buf *clean,
-    struct png_size *size, const void *image, size_t len,
-    const struct png_limits *limits, struct problem *p)
+png_pool_clean(struct png_pool *pool, enum png_from from, int64_t until_ms,
+    struct buf *image, struct png_size *size, const struct png_limits *limits,
+    struct problem *p)
 {
-	struct png_scratch *s = take(c, until_ms);
+	struct semaphore_hold hold;
+	struct png_scratch *s;
 	enum outcome o;
 
-	if (s == NULL)
+	if (!semaphore_take(pool->checks, &hold, from, until_ms, INT64_MAX))
 		return problem_set(p, OUTCOME_SLOW,
 		    "Too many pictures had to be checked before. Try again "
 		    "later.");
-	o = png_clean(clean, size, image, len, limits, s, p);
-	give_back(c, s);
+	s = scratch_take(pool);
+	if (s == NULL) {
+		o = problem_set(p, OUTCOME_INTERNAL,
+		    "There is not enough memory to check the image.");
+	} else {
+		o = png_clean(image, size, limits, s, p);
+		scratch_give(pool, s);
+	}
+	semaphore_give(&hold);
 	return o;
+}
+
+int
+png_pool_waiting(struct png_pool *pool, enum png_from from)
+{
+	return semaphore_waiting(pool->checks, (int)from);
 }

@@ -305,6 +305,8 @@ transfer(struct transfer *t, int64_t left_ms, bool fresh)
 	bool ok;
 	CURLcode rc;
 
+	t->max_ms = left_ms;
+	t->max_wait_ms = t->request->max_wait_ms;
 	ok = http_transfer_begin(t);
 	SET(CURLOPT_FRESH_CONNECT, (long)fresh);
 	SET(CURLOPT_TIMEOUT_MS, (long)left_ms);

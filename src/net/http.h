@@ -63,9 +63,11 @@ struct http_request {
 	int64_t max_ms;               /* from now to the last byte */
 	bool (*cancelled)(void *arg); /* asked now and then; NULL: never */
 	void *arg;
-	/* called before bytes of a body are taken, and may wait; or NULL */
+	/* called before bytes of a body are taken, and may wait; or NULL.
+	 * Time that it waits is added to max_ms, up to max_wait_ms. */
 	void (*arrives)(void *arrives_arg);
 	void *arrives_arg;
+	int64_t max_wait_ms;
 };
 
 #define HTTP_WORDS_ROOM 640

@@ -374,17 +374,34 @@ on_header(char *line, size_t size, size_t n, void *user)
  * The body
  */
 
+/* libcurl looks at its timeout whenever it looks at the clock: one that is
+ * changed while the transfer runs holds from then on. */
+static void
+wait_before_body(struct transfer *t)
+{
+	int64_t start_ms = now_ms(), waited_ms;
+
+	t->request->arrives(t->request->arrives_arg);
+	waited_ms = now_ms() - start_ms;
+	if (waited_ms > t->max_wait_ms)
+		waited_ms = t->max_wait_ms;
+	if (waited_ms <= 0)
+		return;
+	t->max_wait_ms -= waited_ms;
+	t->max_ms += waited_ms;
+	curl_easy_setopt(t->http->easy, CURLOPT_TIMEOUT_MS, (long)t->max_ms);
+}
+
 static size_t
 on_body(char *bytes, size_t size, size_t n, void *user)
 {
 	struct transfer *t = user;
-	const struct http_request *request = t->request;
 	struct buf *body = &t->response->body;
 
 	(void)size;
 	t->body_began = true;
-	if (request->arrives != NULL)
-		request->arrives(request->arrives_arg);
+	if (t->request->arrives != NULL)
+		wait_before_body(t);
 	/* not CURLOPT_MAXFILESIZE: 7.88 looks at Content-Length only */
 	if (n > body->limit - body->len) {
 		t->too_big = t->response->cut = true;

@@ -34,11 +34,13 @@ struct transfer {
 	struct http *http;
 	const struct http_request *request;
 	struct http_response *response;
-	bool few;          /* beside it */
-	int64_t looked_ms; /* whether it is still wanted */
-	bool connecting;   /* a connection was made, or tried: none was kept */
-	bool asked;        /* a connection was there */
-	bool has_socket;   /* one was made; else errnum says why not */
+	int64_t max_ms;      /* libcurl's timeout now */
+	int64_t max_wait_ms; /* how much that may still grow */
+	bool few;            /* beside it */
+	int64_t looked_ms;   /* whether it is still wanted */
+	bool connecting; /* a connection was made, or tried: none was kept */
+	bool asked;      /* a connection was there */
+	bool has_socket; /* one was made; else errnum says why not */
 	int errnum;
 	const char *broken; /* what makes the kept connection useless */
 	unsigned header_lines;

@@ -17,8 +17,8 @@ struct pictures {
 	const struct settings *settings;
 	struct metrics *metrics;
 	struct store *store;
-	struct checker *checker;
-	struct desk *desk;
+	struct png_pool *png_pool;
+	struct semaphore *memory_slots;
 	struct limiter **limiters; /* of each Grafana, in the settings' order */
 };
 
@@ -35,10 +35,11 @@ pictures_open(const struct settings *settings, struct store *store,
 	s->settings = settings;
 	s->metrics = metrics;
 	s->store = store;
-	s->checker = checker_open();
-	s->desk = desk_open(DESK_PLACES);
+	s->png_pool = png_pool_open();
+	s->memory_slots = memory_slots_open(MEMORY_SLOTS);
 	s->limiters = calloc(settings->grafana_count, sizeof(struct limiter *));
-	ok = s->checker != NULL && s->desk != NULL && s->limiters != NULL;
+	ok = s->png_pool != NULL && s->memory_slots != NULL &&
+	     s->limiters != NULL;
 	for (i = 0; ok && i < settings->grafana_count; i++) {
 		s->limiters[i] = limiter_open((int)settings->max_renders);
 		ok = s->limiters[i] != NULL;
@@ -59,8 +60,8 @@ pictures_close(struct pictures *s)
 	for (i = 0; s->limiters != NULL && i < s->settings->grafana_count; i++)
 		limiter_close(s->limiters[i]);
 	free(s->limiters);
-	desk_close(s->desk);
-	checker_close(s->checker);
+	semaphore_close(s->memory_slots);
+	png_pool_close(s->png_pool);
 	free(s);
 }
 
@@ -80,19 +81,17 @@ pictures_renew(struct pictures *s, const struct picture *p, struct http *http,
 	return store_renew(s->store, p->key, p->bytes, http, left_ms);
 }
 
-/* Check what came; "clean" is the caller's and gets the picture that is in it.
- */
+/* Check what came, and leave in "image" the picture that is in it. */
 static void
-check(struct pictures *s, struct picture *p, struct buf *clean,
-    const void *image, size_t len, const struct caller *caller)
+check(struct pictures *s, struct picture *p, enum png_from from,
+    struct buf *image, const struct caller *caller)
 {
 	struct png_limits limits = {
 		.pixels = (uint64_t)s->settings->max_image_pixels,
 	};
 
-	clean->limit = len + 1024;
-	p->outcome = checker_clean(s->checker, caller->deadline_ms, clean,
-	    &p->size, image, len, &limits, &p->problem);
+	p->outcome = png_pool_clean(s->png_pool, from, caller->deadline_ms,
+	    image, &p->size, &limits, &p->problem);
 }
 
 /* Keep it, if it is one; "name" is NULL for one that is named by its content.
@@ -132,16 +131,16 @@ refuse_permit(struct picture *p, enum permit permit, bool again)
 	}
 }
 
-/* What comes, and the place at the desk that it takes. */
+/* What comes, and the memory slot that it takes. */
 struct delivery {
 	struct http_response answer;
-	struct desk_place place;
+	struct memory_slot slot;
 };
 
 static void
-take_place(void *place)
+take_slot(void *slot)
 {
-	desk_take(place);
+	memory_slot_take(slot);
 }
 
 /* Ask Grafana, with a permit that is given back whatever happens. */
@@ -157,16 +156,22 @@ render_once(struct pictures *s, struct picture *p, struct delivery *d,
 		.left_ms = caller_left_ms(order->caller),
 		.cancelled = order->cancelled,
 		.arg = order->arg,
-		.arrives = take_place,
-		.arrives_arg = &d->place,
+		.arrives = take_slot,
+		.arrives_arg = &d->slot,
 	};
 	int64_t start = now_ms();
 	enum permit_end end = PERMIT_OTHER;
 	enum outcome o;
 
+	d->slot.waited_ms = 0;
 	metrics_render_begins(s->metrics);
 	o = render_panel(&d->answer, &r, http, s->settings, &p->problem);
-	p->render_ms = now_ms() - start;
+	/* Grafana had rendered when we had no memory for the image yet */
+	p->render_ms = now_ms() - start - d->slot.waited_ms;
+	if (o == OUTCOME_SLOW && d->slot.late)
+		o = problem_set(&p->problem, OUTCOME_BUSY,
+		    "Too many images had to be kept before this one. Try "
+		    "again later.");
 	metrics_render_ends(s->metrics);
 	if (o != OUTCOME_OK)
 		metrics_rendered(s->metrics, o, p->render_ms);
@@ -237,7 +242,7 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 		again = true;
 		request.until_ms = order->caller->deadline_ms;
 		http_response_reset(&d->answer);
-		desk_leave(&d->place);
+		memory_slot_give(&d->slot);
 	}
 }
 
@@ -245,42 +250,32 @@ void
 pictures_make(struct pictures *s, struct picture *p,
     const struct picture_order *order, struct http *http)
 {
-	struct delivery d = { .place = { .desk = s->desk,
+	struct delivery d = { .slot = { .slots = s->memory_slots,
 				  .deadline_ms = order->caller->deadline_ms } };
-	struct buf clean;
 
-	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = REPLY_RETRY_SECONDS;
 	http_response_init(&d.answer, (size_t)s->settings->max_image_bytes);
 	p->outcome = render_in_turn(s, p, &d, order, http);
 	if (p->outcome == OUTCOME_OK) {
-		check(s, p, &clean, buf_str(&d.answer.body), d.answer.body.len,
-		    order->caller);
+		check(s, p, PNG_FROM_RENDER, &d.answer.body, order->caller);
 		metrics_rendered(s->metrics,
 		    p->outcome == OUTCOME_OK ? OUTCOME_SAVED : p->outcome,
 		    p->render_ms);
 	}
-	/* before the disk is waited for: many may be doing that */
+	keep(s, p, NULL, &d.answer.body, http, order->caller);
 	http_response_free(&d.answer);
-	keep(s, p, NULL, &clean, http, order->caller);
-	buf_free(&clean);
-	desk_leave(&d.place);
+	memory_slot_give(&d.slot);
 }
 
 void
 pictures_keep(struct pictures *s, struct picture *p, const char *name,
-    const void *image, size_t len, struct http *http,
-    const struct caller *caller)
+    struct buf *image, struct http *http, const struct caller *caller)
 {
-	struct buf clean;
-
-	buf_init(&clean, 0);
 	memset(p, 0, sizeof(*p));
 	p->render_ms = -1;
 	p->retry_seconds = REPLY_RETRY_SECONDS;
-	check(s, p, &clean, image, len, caller);
-	keep(s, p, name, &clean, http, caller);
-	buf_free(&clean);
+	check(s, p, PNG_FROM_UPLOAD, image, caller);
+	keep(s, p, name, image, http, caller);
 }

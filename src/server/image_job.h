@@ -54,9 +54,10 @@ struct picture_order {
 void pictures_make(struct pictures *, struct picture *,
     const struct picture_order *, struct http *);
 
-/* Keep a picture that somebody else made, under the name that it brought. */
+/* Keep an image that was uploaded, under the name that it brought.  It is
+ * cleaned where it is: "image" is changed. */
 void pictures_keep(struct pictures *, struct picture *, const char *name,
-    const void *image, size_t len, struct http *, const struct caller *);
+    struct buf *image, struct http *, const struct caller *);
 
 /* Is that picture still kept?  Its time is renewed first, so that no purge
  * removes it while its address is given out. */

@@ -128,17 +128,28 @@ read_authorization(char **to, char *const envp[], struct problem *p)
 	return OUTCOME_OK;
 }
 
+size_t
+request_announced(char *const envp[])
+{
+	/* absent, "", "-1": servers that pass a chunked body on do not know */
+	const char *length = request_variable(envp, "CONTENT_LENGTH");
+	unsigned long long n;
+
+	if (length == NULL || *length == '\0' ||
+	    length[strspn(length, "0123456789")] != '\0')
+		return SIZE_MAX;
+	/* what does not fit is a length, too, and a wrong one */
+	n = strtoull(length, NULL, 10);
+	return n < SIZE_MAX ? n : SIZE_MAX - 1;
+}
+
 /* false when the server says how long the body is, and it is not. */
 static bool
 length_agrees(char *const envp[], size_t len)
 {
-	/* absent, "", "-1": servers that pass a chunked body on do not know */
-	const char *length = request_variable(envp, "CONTENT_LENGTH");
+	size_t announced = request_announced(envp);
 
-	if (length == NULL || *length == '\0' ||
-	    length[strspn(length, "0123456789")] != '\0')
-		return true;
-	return strtoull(length, NULL, 10) == len;
+	return announced == SIZE_MAX || announced == len;
 }
 
 /* What the walk through the body found. */
@@ -222,7 +233,7 @@ check_whole(char *const envp[], const struct body *body, struct problem *p)
 		return problem_set(p, OUTCOME_SLOW,
 		    "The request itself came too slowly. Send it again; else "
 		    "look at the network between.");
-	if (body->broken || !length_agrees(envp, body->len))
+	if (body->broken || !length_agrees(envp, body->bytes.len))
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is not as long as Content-Length says. Send it "
 		    "again.");
@@ -236,8 +247,8 @@ byte_order_mark(const struct body *body)
 {
 	static const char mark[] = { '\xef', '\xbb', '\xbf' };
 
-	return body->len >= sizeof(mark) &&
-		       memcmp(body->bytes, mark, sizeof(mark)) == 0
+	return body->bytes.len >= sizeof(mark) &&
+		       memcmp(body->bytes.bytes, mark, sizeof(mark)) == 0
 		   ? sizeof(mark)
 		   : 0;
 }
@@ -245,10 +256,11 @@ byte_order_mark(const struct body *body)
 static bool
 is_utf16(const struct body *body)
 {
-	return body->len >= 2 && (memcmp(body->bytes, "\xff\xfe", 2) == 0 ||
-				     memcmp(body->bytes, "\xfe\xff", 2) == 0 ||
-				     memcmp(body->bytes, "{\0", 2) == 0 ||
-				     memcmp(body->bytes, "\0{", 2) == 0);
+	return body->bytes.len >= 2 &&
+	       (memcmp(body->bytes.bytes, "\xff\xfe", 2) == 0 ||
+		   memcmp(body->bytes.bytes, "\xfe\xff", 2) == 0 ||
+		   memcmp(body->bytes.bytes, "{\0", 2) == 0 ||
+		   memcmp(body->bytes.bytes, "\0{", 2) == 0);
 }
 
 static enum outcome
@@ -265,7 +277,7 @@ read_body(
 	o = check_whole(envp, body, p);
 	if (o != OUTCOME_OK)
 		return o;
-	if (body->len == 0)
+	if (body->bytes.len == 0)
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is empty. Send {\"imageUrl\": \"…\"} with the "
 		    "address of a panel.");
@@ -273,7 +285,7 @@ read_body(
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is UTF-16. Send {\"imageUrl\": \"...\"} in "
 		    "UTF-8 (PowerShell: -Encoding utf8).");
-	scan_init(&scan, body->bytes + mark, body->len - mark);
+	scan_init(&scan, body->bytes.bytes + mark, body->bytes.len - mark);
 	if (!walk(&scan, &found))
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The body is not JSON in UTF-8. Send {\"imageUrl\": "

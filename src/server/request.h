@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/outcome.h"
 #include "config/settings.h"
 
@@ -24,8 +25,7 @@
 
 /* The body as it came. */
 struct body {
-	const char *bytes;
-	size_t len;
+	struct buf bytes;
 	bool over;      /* there was more than the limit */
 	bool broken;    /* the web server went away in the middle */
 	bool late;      /* it did not come in time */
@@ -39,6 +39,10 @@ struct request {
 
 /* A variable's value, or NULL. */
 const char *request_variable(char *const envp[], const char *name);
+
+/* How long the web server says that the body is, in bytes; SIZE_MAX when it
+ * does not say. */
+size_t request_announced(char *const envp[]);
 
 /*
  * Read a POST: OUTCOME_OK when all of it is there, else what is wrong with

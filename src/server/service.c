@@ -257,7 +257,7 @@ make_picture(struct visit *v, struct problem *p)
 /* Somebody else's picture, to be kept under its own name.  Who may send one is
  * the web server's to say. */
 static void
-keep_upload(struct visit *v, const struct body *body)
+keep_upload(struct visit *v, struct body *body)
 {
 	struct picture *p = &v->picture;
 	char name[REQUEST_NAME_MAX + 1];
@@ -266,8 +266,8 @@ keep_upload(struct visit *v, const struct body *body)
 	if (p->outcome == OUTCOME_OK)
 		p->outcome = request_upload_body(v->envp, body, &p->problem);
 	if (p->outcome == OUTCOME_OK)
-		pictures_keep(v->service->pictures, p, name, body->bytes,
-		    body->len, v->http, v->caller);
+		pictures_keep(v->service->pictures, p, name, &body->bytes,
+		    v->http, v->caller);
 }
 
 /* The client has gone: nobody else waits for what a short link leads to. */
@@ -455,7 +455,7 @@ tell(struct service *s, struct http *http, enum request_about about,
 
 void
 service_answer(struct service *s, struct http *http,
-    const struct caller *caller, char *const envp[], const struct body *body,
+    const struct caller *caller, char *const envp[], struct body *body,
     struct buf *b)
 {
 	struct visit v = {

@@ -32,12 +32,13 @@ void service_stop(struct service *);
 size_t service_body_max(const struct service *, char *const envp[]);
 
 /*
- * Answer one request.  "envp" and "body" are borrowed; "reply" is the caller's,
+ * Answer one request.  "envp" is borrowed, and so is "body", in which an upload
+ * is cleaned: a copy would need as much memory again.  "reply" is the caller's,
  * initialised with REPLY_MAX, and receives a whole response; when it has failed
  * there was no memory, and reply_last_word is to be sent.  May be called by
  * several threads at once, each with its own struct http.
  */
 void service_answer(struct service *, struct http *, const struct caller *,
-    char *const envp[], const struct body *, struct buf *reply);
+    char *const envp[], struct body *, struct buf *reply);
 
 #endif

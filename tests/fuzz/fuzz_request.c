@@ -55,7 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	char *body = text_of(bytes + head, len - head);
 	char *variable = malloc(head + 32), method[] = "REQUEST_METHOD=POST";
 	char *envp[] = { method, variable, NULL };
-	struct body given = { .bytes = body, .len = len - head };
+	struct body given = { .bytes = { .bytes = body, .len = len - head } };
 	struct request r;
 	struct problem p = { 0 };
 	enum outcome o;
@@ -70,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (r.authorization != NULL)
 		check_credential(r.authorization);
 	if (o == OUTCOME_OK)
-		check_url(r.url, body, given.len);
+		check_url(r.url, body, given.bytes.len);
 	request_free(&r);
 	free(header);
 	free(body);

@@ -25,6 +25,16 @@ number_put(unsigned char *p, unsigned long n)
 }
 
 void
+exact_add(struct buf *b, const void *bytes, size_t len)
+{
+	*b = (struct buf){ malloc(len + 1), len, len + 1, len, false };
+	or_die(b->bytes != NULL);
+	if (len > 0)
+		memcpy(b->bytes, bytes, len);
+	b->bytes[len] = '\0';
+}
+
+void
 signature_add(struct buf *b)
 {
 	or_die(buf_add(b, "\x89PNG\r\n\x1a\n", 8));
@@ -116,6 +126,36 @@ zlib_add(struct buf *b, const void *raw, size_t len)
 	or_die(buf_reserve(b, size));
 	or_die(compress((Bytef *)b->bytes + b->len, &size, raw, len) == Z_OK);
 	b->len += size;
+}
+
+void
+windowed_add(struct buf *b, const void *raw, size_t len, int bits, int strategy)
+{
+	/* zlib's deflate() knows no window of 2^8: stored and run-length blocks
+	 * point back by one byte at most, and may declare it */
+	int real = bits < 9 ? 9 : bits;
+	unsigned char *head;
+	z_stream z = { 0 };
+	size_t size;
+
+	or_die(bits > 8 || strategy == STORED || strategy == Z_RLE ||
+	       strategy == Z_HUFFMAN_ONLY);
+	or_die(deflateInit2(&z, strategy == STORED ? 0 : 9, Z_DEFLATED, real, 8,
+		   strategy == STORED ? Z_DEFAULT_STRATEGY : strategy) == Z_OK);
+	size = deflateBound(&z, len);
+	or_die(buf_reserve(b, size));
+	head = (unsigned char *)b->bytes + b->len;
+	z.next_in = (Bytef *)(uintptr_t)raw;
+	z.avail_in = (uInt)len;
+	z.next_out = head;
+	z.avail_out = (uInt)size;
+	or_die(deflate(&z, Z_FINISH) == Z_STREAM_END);
+	b->len += z.total_out;
+	deflateEnd(&z);
+	/* what it declares (RFC 1950, 2.2), with the check bits for that */
+	head[0] = (unsigned char)((bits - 8) << 4 | Z_DEFLATED);
+	head[1] &= 0xe0;
+	head[1] |= (unsigned char)(31 - (head[0] * 256 + head[1]) % 31) % 31;
 }
 
 static const struct {

@@ -17,6 +17,9 @@ struct shape {
 	int depth, colour, interlace; /* as in IHDR */
 };
 
+/* Into an empty buffer that is not a byte larger. */
+void exact_add(struct buf *, const void *, size_t);
+
 void signature_add(struct buf *);
 void chunk_add(struct buf *, const char *type, const void *data, size_t);
 void ihdr_add(struct buf *, const struct shape *);
@@ -27,6 +30,13 @@ void raw_add(struct buf *, const struct shape *);
 
 /* A zlib stream of "raw". */
 void zlib_add(struct buf *, const void *raw, size_t);
+
+/* One that declares a window of 2^bits bytes (8 to 15) and, as far as
+ * deflate() is asked, points no further back; by one of zlib's strategies, or
+ * stored when "strategy" is STORED. */
+#define STORED (-1)
+void windowed_add(
+    struct buf *, const void *raw, size_t, int bits, int strategy);
 
 /*
  * A whole file from a list such as "rgb PLTE tRNS=0001 IDAT IEND": a word for

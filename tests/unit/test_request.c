@@ -43,10 +43,18 @@ ask(const char *variables, struct body body)
 	return request_read(&request, those, &body, &problem);
 }
 
+/* Only read, so that a constant will do. */
+static struct body
+of_bytes(const char *bytes, size_t len)
+{
+	return (struct body){ .bytes = { .bytes = (char *)(uintptr_t)bytes,
+				  .len = len } };
+}
+
 static struct body
 whole(const char *bytes)
 {
-	return (struct body){ .bytes = bytes, .len = strlen(bytes) };
+	return of_bytes(bytes, strlen(bytes));
 }
 
 static const char *
@@ -60,8 +68,7 @@ post(const char *bytes, size_t len)
 		abort();
 	if (len > 0)
 		memcpy(exact, bytes, len);
-	o = ask("REQUEST_METHOD=POST\n" BEARER,
-	    (struct body){ .bytes = exact, .len = len });
+	o = ask("REQUEST_METHOD=POST\n" BEARER, of_bytes(exact, len));
 	free(exact);
 	return outcome_word(o);
 }
