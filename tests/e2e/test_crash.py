@@ -145,16 +145,41 @@ def test_killed_where_there_are_no_nameless_files_it_leaves_only_whole_images(
 @pytest.mark.parametrize("call", AGAIN)
 def test_killed_while_an_image_is_saved_again_it_leaves_it_whole(
         empty_store, service, post, call):
-    service.start(workers=1)
-    assert post().status == 200
+    def start_another():
+        """A process that has not synced the image itself."""
+        service.stop()
+        service.start(workers=1)
+
     nth = 1
+    start_another()
+    assert post().status == 200
+    start_another()
     while killed(service, post, call, nth):
         assert check_store() == 1
         service.start(workers=1)
         assert post().status == 200
         assert check_store() == 1
+        start_another()
         nth += 1
     assert nth > AGAIN[call]
+
+
+def test_an_answer_that_is_reused_syncs_nothing(empty_store, service, post):
+    service.start(workers=1, reuse_seconds=600)
+    assert post().status == 200
+    with Strace(service, "-e", "trace=fsync,fdatasync,write") as strace:
+        assert {post().status for _ in range(20)} == {200}
+        until(lambda: sum("ts=" in line for line in strace.lines()) == 20,
+              "all are logged")
+        assert not [line for line in strace.lines() if "sync(" in line]
+    # another process cannot know that the image is on the disk
+    service.stop()
+    service.start(workers=1, reuse_seconds=600)
+    with Strace(service, "-e", "trace=fsync,fdatasync,write") as strace:
+        assert post().status == 200
+        until(lambda: any("ts=" in line for line in strace.lines()),
+              "it is logged")
+        assert sum("fsync(" in line for line in strace.lines()) >= 2
 
 
 def test_all_is_on_the_disk_before_the_answer(empty_store, service, post):
