@@ -91,6 +91,9 @@ order_of(const char *names, int short_ms, int long_ms)
 	if (!semaphore_take(s, &first, LONG, INT64_MAX, INT64_MAX))
 		abort();
 	start(users, names, short_ms, long_ms);
+	/* a slow machine took long for that: then work takes as long, too */
+	for (i = 0; short_ms == long_ms && short_ms > 0 && i < n; i++)
+		users[i].hold_ms += (int)(now_ms() - first.since_ms);
 	pass(long_ms);
 	semaphore_give(&first);
 	for (i = 0; i < n; i++)
