@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -529,6 +530,7 @@ while True:
 def test_purging_while_links_come_and_go_removes_nothing_of_others(purging):
     store, link = purging.top / "saved-images", purging.top / "link"
     link.symlink_to(purging.victim)
+    (store / "image.png").write_text("x")  # else the folder goes, too
     swapper = subprocess.Popen(
         ["setpriv", "--reuid", "daemon", "--regid", "daemon", "--clear-groups",
          "--pdeathsig", "KILL", sys.executable, "-c", SWAPPER, str(store), str(link)],
@@ -536,6 +538,12 @@ def test_purging_while_links_come_and_go_removes_nothing_of_others(purging):
     try:
         assert swapper.stdout.readline() == b"begun\n"
         for _ in range(SWAPS):
+            swapper.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, swapper.pid, os.WSTOPPED)
+            folder = link if store.is_symlink() else store
+            (folder / ".ssh").mkdir(exist_ok=True)
+            shutil.chown(folder / ".ssh", "daemon", "daemon")
+            swapper.send_signal(signal.SIGCONT)
             purging()
             assert is_whole(purging.victim)
     finally:
