@@ -126,14 +126,14 @@ int
 owner_become(const struct settings *settings)
 {
 	struct way w = { .fd = -1 };
-	int status = EX_OK;
-	const char *why;
+	int status = EX_OK, errnum = 0;
+	const char *why = NULL;
 
 	if (geteuid() != 0 || settings_store_is_s3(settings))
 		return EX_OK;
 	if (!walk(&w, settings->store)) {
-		status = errno == ENOENT ? EX_NOINPUT : EX_NOPERM;
-		why = status == EX_NOINPUT ? NULL : strerrordesc_np(errno);
+		status = EX_NOINPUT;
+		errnum = errno;
 	} else {
 		why = refuse(&w);
 		if (why == NULL && w.st.st_uid != 0 &&
@@ -150,5 +150,6 @@ owner_become(const struct settings *settings)
 	}
 	if (w.fd >= 0)
 		close(w.fd);
+	errno = errnum;
 	return status;
 }

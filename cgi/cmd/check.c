@@ -8,6 +8,7 @@
 #include "grafana/render.h"
 #include "net/http.h"
 #include "store/folder.h"
+#include "store/folder_problem.h"
 #include "store/s3.h"
 
 #include <errno.h>
@@ -93,8 +94,9 @@ try_folder(const struct settings *s)
 	if (!folder_would_open(s->store))
 		fprintf(stderr,
 		    "grafana-images: warning: store = %s: this user cannot "
-		    "write there: %s; make it a folder of the service's user\n",
-		    s->store, strerrordesc_np(errno));
+		    "write there: %s; %s\n",
+		    s->store, strerrordesc_np(errno),
+		    folder_problem_advice(errno));
 }
 
 /* One small object there and back; it stays only if it cannot be removed. */
@@ -147,9 +149,10 @@ check_run(const char *file, int argc, char *argv[])
 	(void)argv;
 	if (argc > 0)
 		return EX_USAGE;
-	if (!settings_load(&settings, file, environ, stderr) ||
-	    owner_become(&settings) == EX_NOPERM)
+	if (!settings_load(&settings, file, environ, stderr))
 		goto out;
+	/* without it root looks, too: nothing is changed in a folder */
+	(void)owner_become(&settings);
 	if (settings_store_is_s3(&settings)) {
 		bucket = bucket_open(&settings, stderr);
 		if (bucket == NULL)

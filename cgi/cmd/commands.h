@@ -40,7 +40,7 @@ int sensu_run(const char *file, int argc, char *argv[]);
  * user's leads us to the files of others.  EX_OK also for a bucket, and for
  * root's own store in root's own folders.  EX_NOPERM when that cannot be done,
  * or the way there is not to be trusted: complained of on standard error.
- * EX_NOINPUT when there is no store, and with it no owner.
+ * EX_NOINPUT and errno when there is no store, and with it no owner.
  */
 int owner_become(const struct settings *);
 

@@ -162,7 +162,7 @@ purge_run(const char *file, int argc, char *argv[])
 		status = EX_NOINPUT;
 	if (status == EX_NOINPUT)
 		fprintf(stderr, "grafana-images: store = %s: %s\n",
-		    settings.store, strerrordesc_np(ENOENT));
+		    settings.store, strerrordesc_np(errno));
 	if (status == EX_OK)
 		status =
 		    dry_run ? apply(&settings, true) : apply_alone(&settings);

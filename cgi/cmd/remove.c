@@ -329,7 +329,7 @@ remove_run(const char *file, int argc, char *argv[])
 	status = owner_become(&settings);
 	if (status == EX_NOINPUT)
 		fprintf(stderr, "grafana-images: store = %s: %s\n",
-		    settings.store, strerrordesc_np(ENOENT));
+		    settings.store, strerrordesc_np(errno));
 	if (status == EX_OK)
 		status = open_store(&job) ? remove_all(&job, argc, argv)
 					  : EX_NOINPUT;

@@ -266,6 +266,13 @@ def test_as_root_it_enters_no_folder_of_roots_that_others_could_put_there(
     assert victim.exists() and not (moved / ".state").exists()
 
 
+def test_as_root_a_check_says_so_and_looks_all_the_same(moved):
+    trap(moved)
+    out = run("check")
+    assert out.returncode == 0
+    assert "belongs to root" in out.stderr and "store = " in out.stdout
+
+
 def test_as_root_it_takes_links_of_roots_and_of_the_owners(moved, tmp_path):
     victim = trap(tmp_path / "disk")
     for path in (tmp_path / "disk", victim.parent, victim):
