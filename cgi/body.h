@@ -14,12 +14,20 @@
 struct intake {
 	struct body body; /* what came */
 	size_t drained;
+	int64_t start_ms; /* when it was first waited for */
 	const struct caller *caller;
 };
 
 /* A server that says nothing for so long in the middle of a request is given
  * up. */
 #define SILENCE_MS 4000
+
+/*
+ * A body that comes more slowly than this is given up: after the first seconds
+ * so many bytes for each second more.
+ */
+#define BODY_GRACE_MS         5000
+#define BODY_BYTES_PER_SECOND 1024
 
 /* At most "max" bytes are kept.  Freed with intake_free(), which wipes them. */
 void intake_init(struct intake *, size_t max, const struct caller *);
@@ -32,5 +40,8 @@ void intake_free(struct intake *);
 
 /* A piece of it; false: no more is wanted, and the body says why. */
 bool intake_take(struct intake *, const char *piece, size_t len);
+
+/* Note that it is late, if it is: asked while nothing comes. */
+bool intake_is_late(struct intake *);
 
 #endif

@@ -59,6 +59,31 @@ read_body(struct intake *in)
 	}
 }
 
+/* Do all that the request needs, and have the response in "reply". */
+static void
+answer(struct service *service, struct http *http,
+    struct request_context *request, const struct caller *caller,
+    struct buf *reply)
+{
+	enum request_needs needs = request_begin(request);
+	struct intake in;
+
+	intake_init(&in, request_body_max(request), caller);
+	if (needs == NEEDS_BODY) {
+		read_body(&in);
+		needs = request_take_body(request, &in.body);
+	}
+	while (needs == NEEDS_WORKER)
+		needs = request_work(request, http);
+	if (needs == NEEDS_HEALTH)
+		service_health(service, http, reply);
+	else if (needs == NEEDS_METRICS)
+		service_metrics(service, reply);
+	else
+		request_reply(request, reply);
+	intake_free(&in);
+}
+
 int
 plain_serve(struct service *service, const struct settings *settings)
 {
@@ -67,24 +92,26 @@ plain_serve(struct service *service, const struct settings *settings)
 	struct caller caller = caller_from_now(-1, settings->answer_seconds);
 	struct http_options options = settings_http_options(settings);
 	struct http *http = http_open(&options);
-	struct intake in;
+	struct request_context *request =
+	    request_open(service, &caller, environ, NULL, NULL);
+	int status = EX_OSERR;
 	struct buf reply;
 	bool ok = false;
 
-	if (http == NULL)
-		return EX_OSERR;
-	intake_init(&in, service_body_max(service, environ), &caller);
+	if (http == NULL || request == NULL)
+		goto out;
 	buf_init(&reply, REPLY_MAX);
-	read_body(&in);
-	service_answer(service, http, &caller, environ, &in.body, &reply);
+	answer(service, http, request, &caller, &reply);
 	if (reply.failed)
 		(void)!send_reply(reply_last_word, strlen(reply_last_word));
 	else
 		ok = send_reply(reply.bytes, reply.len);
-	intake_free(&in);
 	buf_free(&reply);
+	status = ok ? EX_OK : EX_IOERR;
+out:
+	request_close(request);
 	http_close(http);
-	return ok ? EX_OK : EX_IOERR;
+	return status;
 }
 
 void

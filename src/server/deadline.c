@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 
-#include <poll.h>
-
 struct caller
 caller_from_now(int fd, int64_t seconds)
 {
@@ -20,12 +18,20 @@ caller_left_ms(const struct caller *c)
 	return c->deadline_ms - now_ms();
 }
 
-bool
-caller_gone(const struct caller *c)
+struct pollfd
+caller_poll(const struct caller *c)
 {
 	struct pollfd p = { .fd = c->fd };
 
 	if (c->half)
 		p.events = POLLRDHUP;
+	return p;
+}
+
+bool
+caller_gone(const struct caller *c)
+{
+	struct pollfd p = caller_poll(c);
+
 	return c->fd >= 0 && poll(&p, 1, 0) > 0;
 }

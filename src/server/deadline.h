@@ -2,6 +2,7 @@
 #ifndef CALLER_H
 #define CALLER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,5 +27,8 @@ int64_t caller_left_ms(const struct caller *);
  * "I have said all"; of TCP it does not, until something is sent.
  */
 bool caller_gone(const struct caller *);
+
+/* For poll(2) of many at once: an event means that it has. */
+struct pollfd caller_poll(const struct caller *);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads a POST: method, credentials, body, in this order.
+ * Reads a POST: credentials, then the body.
  */
 #include "server/request.h"
 
@@ -29,17 +29,6 @@ request_is(char *const envp[], const char *method)
 	const char *value = request_variable(envp, "REQUEST_METHOD");
 
 	return value != NULL && strcmp(value, method) == 0;
-}
-
-/* An upload's address.  A web server lets others ask there than for health and
- * metrics, and as often as they like: it is for uploads alone. */
-static bool
-is_for_uploads(char *const envp[])
-{
-	const char *path = request_variable(envp, "PATH_INFO");
-	size_t len = path == NULL ? 0 : strlen(path);
-
-	return len >= 4 && strcmp(path + len - 4, ".png") == 0;
 }
 
 /* The credential after "scheme" and its blanks; NULL for another scheme. */
@@ -306,20 +295,33 @@ check_site(char *const envp[], struct problem *p)
 	return OUTCOME_OK;
 }
 
+/* Does the server say that more comes than is taken? */
+static bool
+is_announced_over(char *const envp[], size_t max)
+{
+	size_t announced = request_announced(envp);
+
+	return announced != SIZE_MAX && announced > max;
+}
+
 enum outcome
-request_read(struct request *r, char *const envp[], const struct body *body,
-    struct problem *p)
+request_head(struct request *r, char *const envp[], struct problem *p)
 {
 	enum outcome o;
 
 	memset(r, 0, sizeof(*r));
-	if (!request_is(envp, "POST") || is_for_uploads(envp))
-		return problem_set_default(p, OUTCOME_METHOD);
 	o = read_authorization(&r->authorization, envp, p);
 	if (o == OUTCOME_OK)
 		o = check_site(envp, p);
-	if (o != OUTCOME_OK)
-		return o;
+	if (o == OUTCOME_OK && is_announced_over(envp, REQUEST_BODY_MAX))
+		return problem_set_default(p, OUTCOME_TOO_LARGE);
+	return o;
+}
+
+enum outcome
+request_body(struct request *r, char *const envp[], const struct body *body,
+    struct problem *p)
+{
 	return read_body(&r->url, envp, body, p);
 }
 
@@ -333,9 +335,17 @@ request_free(struct request *r)
 	memset(r, 0, sizeof(*r));
 }
 
+static enum outcome
+refuse_upload_size(struct problem *p)
+{
+	return problem_set(p, OUTCOME_TOO_BIG,
+	    "The image has more bytes than this service takes. Send a smaller "
+	    "one, or raise max_image_bytes.");
+}
+
 enum outcome
-request_upload_name(
-    char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *p)
+request_upload_head(char name[REQUEST_NAME_MAX + 1], char *const envp[],
+    size_t max, struct problem *p)
 {
 	const char *path = request_variable(envp, "PATH_INFO");
 	const char *last = path == NULL ? NULL : strrchr(path, '/');
@@ -346,6 +356,8 @@ request_upload_name(
 		return problem_set(p, OUTCOME_MALFORMED,
 		    "The name is not 1 to 64 letters, digits, \"_\" and "
 		    "\"-\", and \".png\". Choose another.");
+	if (is_announced_over(envp, max))
+		return refuse_upload_size(p);
 	snprintf(name, REQUEST_NAME_MAX + 1, "%.*s",
 	    (int)(strlen(last + 1) - strlen(".png")), last + 1);
 	return OUTCOME_OK;
@@ -356,42 +368,6 @@ request_upload_body(
     char *const envp[], const struct body *body, struct problem *p)
 {
 	if (body->over)
-		return problem_set(p, OUTCOME_TOO_BIG,
-		    "The image has more bytes than this service takes. Send "
-		    "a smaller one, or raise max_image_bytes.");
+		return refuse_upload_size(p);
 	return check_whole(envp, body, p);
-}
-
-/* Is there a member of that name, with or without a value, in the query? */
-static bool
-query_has(const char *query, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (; query != NULL && *query != '\0'; query += strcspn(query, "&")) {
-		query += *query == '&';
-		if (strncmp(query, name, len) == 0 &&
-		    memchr("=&", query[len], 3) != NULL)
-			return true;
-	}
-	return false;
-}
-
-enum request_about
-request_about(char *const envp[])
-{
-	const char *query = request_variable(envp, "QUERY_STRING");
-	const char *path = request_variable(envp, "PATH_INFO");
-	const char *last = path == NULL ? NULL : strrchr(path, '/');
-
-	if ((!request_is(envp, "GET") && !request_is(envp, "HEAD")) ||
-	    is_for_uploads(envp))
-		return ABOUT_NOTHING;
-	if (query_has(query, "health") ||
-	    (last != NULL && strcmp(last, "/health") == 0))
-		return ABOUT_HEALTH;
-	if (query_has(query, "metrics") ||
-	    (last != NULL && strcmp(last, "/metrics") == 0))
-		return ABOUT_METRICS;
-	return ABOUT_NOTHING;
 }

@@ -10,7 +10,7 @@
 #include "config/settings.h"
 
 /*
- * What a web server hands over, read: the method, who asks, and which panel.
+ * What a web server hands over, read: the credential, and which panel.
  *
  * Hermetic.  The variables are those of RFC 3875 (CGI/1.1) as name=value
  * strings; FastCGI's parameters have the same shape.
@@ -45,30 +45,29 @@ const char *request_variable(char *const envp[], const char *name);
 size_t request_announced(char *const envp[]);
 
 /*
- * Read a POST: OUTCOME_OK when all of it is there, else what is wrong with
- * the first of method, credentials and body.  The request is the caller's and
- * is freed with request_free(), also after a failure.
+ * Read a POST: OUTCOME_OK when it is as it should be, else what is wrong with
+ * the first of credentials, announced length and body.  First the head, before
+ * any of the body is read, then the body.  The request is the caller's and is
+ * freed with request_free(), also after a failure.
  */
-enum outcome request_read(struct request *, char *const envp[],
+enum outcome request_head(
+    struct request *, char *const envp[], struct problem *);
+enum outcome request_body(struct request *, char *const envp[],
     const struct body *, struct problem *);
 void request_free(struct request *);
-
-/* What a GET or HEAD may ask for: by "?health" and "?metrics", or by a path
- * that ends so. */
-enum request_about { ABOUT_NOTHING, ABOUT_HEALTH, ABOUT_METRICS };
-enum request_about request_about(char *const envp[]);
 
 /* Is that the method? */
 bool request_is(char *const envp[], const char *method);
 
 /*
- * The name that an upload is to have: the last segment of PATH_INFO without its
- * ".png".  OUTCOME_OK, OUTCOME_MALFORMED, or OUTCOME_NOT_ALLOWED for a page
- * of another site.
+ * Before an upload's body is read: the name that it is to have, the last
+ * segment of PATH_INFO without its ".png".  OUTCOME_OK, OUTCOME_MALFORMED,
+ * OUTCOME_NOT_ALLOWED for a page of another site, or OUTCOME_TOO_BIG when more
+ * than "max" bytes are announced.
  */
 #define REQUEST_NAME_MAX 64
-enum outcome request_upload_name(
-    char name[REQUEST_NAME_MAX + 1], char *const envp[], struct problem *);
+enum outcome request_upload_head(char name[REQUEST_NAME_MAX + 1],
+    char *const envp[], size_t max, struct problem *);
 
 /* OUTCOME_OK when all of an upload's body came, else what is wrong. */
 enum outcome request_upload_body(

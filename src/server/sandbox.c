@@ -355,9 +355,10 @@ add_narrow(scmp_filter_ctx filter)
 		{ SCMP_SYS(sendmmsg), 1, { IS(3, MSG_FASTOPEN, 0) } },
 		/* of an open file, not of a path */
 		{ SCMP_SYS(utimensat), 1, { IS(1, ALL, 0) } },
-		/* flags and locks; not who gets which signal for a file */
+		/* flags, locks, a pipe's size; not who gets a file's signals */
 		{ SCMP_SYS(fcntl), 1,
 		    { SCMP_CMP(1, SCMP_CMP_LE, F_SETLKW, 0) } },
+		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_SETPIPE_SZ) } },
 		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_GETLK) } },
 		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_SETLK) } },
 		{ SCMP_SYS(fcntl), 1, { IS(1, ALL, F_OFD_SETLKW) } },

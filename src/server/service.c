@@ -10,6 +10,7 @@
 #include "grafana/panel_url.h"
 #include "grafana/short_link.h"
 #include "server/access_log.h"
+#include "server/door.h"
 #include "server/image_job.h"
 #include "server/metrics.h"
 #include "server/response.h"
@@ -21,6 +22,7 @@
 
 #include <arpa/inet.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,29 +30,34 @@ struct service {
 	const struct settings *settings;
 	struct store *store;
 	struct pictures *pictures;
-	struct flight *flight;
+	struct singleflight *singleflight;
 	struct state *state;
 	struct metrics *metrics;
 	struct health *health;
 	_Atomic int64_t warned_ms; /* when little room was last warned of */
 };
 
-/* All that belongs to one request, on the stack of the thread that serves it.
- */
-struct visit {
+/* All that belongs to one request. */
+struct request_context {
 	struct service *service;
-	struct http *http;
 	const struct caller *caller;
 	char *const *envp;
 	int64_t unix_ms; /* when the request came, since 1970 */
+	struct way_in way;
 	struct request request;
 	struct panel panel;
-	/* ours, while we render for others too */
-	const struct journey *journey;
+	char upload_name[REQUEST_NAME_MAX + 1];
+	uint64_t credential; /* a number for it */
+	unsigned char key[SINGLEFLIGHT_KEY_BYTES];
+	struct call *call; /* that it leads, or NULL */
+	struct follower follower;
+	void (*wake)(void *wake_arg);
+	void *wake_arg;
 	struct picture picture; /* what became of it */
-	bool upload;            /* a PUT */
-	bool again;             /* Grafana was busy for somebody else */
-	bool shared;            /* somebody else's render answered */
+	struct body *body;      /* an upload's, borrowed */
+	bool cached;            /* "picture" is a copy that may be too old */
+	bool again;             /* Grafana was busy for the leader */
+	bool shared;            /* another request's render answered */
 };
 
 struct service *
@@ -67,13 +74,13 @@ service_open(const struct settings *settings, FILE *complaints)
 		s->state = state_open(settings, complaints);
 		s->metrics = metrics_open(settings, complaints);
 		s->health = health_open(settings);
-		s->flight = flight_open(
+		s->singleflight = singleflight_open(
 		    sizeof(struct picture), settings->reuse_seconds * 1000);
 	}
 	if (s->metrics != NULL)
 		s->pictures = pictures_open(settings, s->store, s->metrics);
-	if (s->state == NULL || s->pictures == NULL || s->flight == NULL ||
-	    s->health == NULL) {
+	if (s->state == NULL || s->pictures == NULL ||
+	    s->singleflight == NULL || s->health == NULL) {
 		service_close(s);
 		return NULL;
 	}
@@ -85,7 +92,7 @@ service_close(struct service *s)
 {
 	if (s == NULL)
 		return;
-	flight_close(s->flight);
+	singleflight_close(s->singleflight);
 	state_close(s->state);
 	pictures_close(s->pictures);
 	health_close(s->health);
@@ -98,14 +105,6 @@ void
 service_stop(struct service *s)
 {
 	pictures_stop(s->pictures);
-}
-
-size_t
-service_body_max(const struct service *s, char *const envp[])
-{
-	if (s->settings->uploads && request_is(envp, "PUT"))
-		return (size_t)s->settings->max_image_bytes;
-	return REQUEST_BODY_MAX;
 }
 
 /* The web server's word for who asks, if it is an address. */
@@ -122,217 +121,355 @@ client_address(char *const envp[])
 }
 
 /*
- * What a picture depends on.  The credential is part of it: nobody gets an
- * image through the rights of somebody else who happened to ask at the same
- * moment.
+ * What a picture depends on.  The credential is part of it: no caller gets an
+ * image through the rights of another that happened to ask at the same moment.
  */
 static bool
-make_key(unsigned char key[FLIGHT_KEY_BYTES], const struct visit *v)
+make_key(struct request_context *c)
 {
 	struct buf b;
 	bool ok;
 
 	buf_init(&b, SIZE_MAX / 2);
-	ok = buf_printf(&b, "%s\n%s\n%s", v->request.authorization,
-		 v->panel.origin->url, buf_str(&v->panel.target)) &&
-	     digest_make(key, b.bytes, b.len);
+	ok = buf_printf(&b, "%s\n%s\n%s", c->request.authorization,
+		 c->panel.origin->url, buf_str(&c->panel.target)) &&
+	     digest_make(c->key, b.bytes, b.len);
 	buf_free(&b);
 	return ok;
 }
 
-/* Nobody waits for this picture any more: neither our caller nor others. */
+/*
+ * The life of a request.  Each of these says what it needs next.
+ */
+
+/* It ends here: c->picture says how.  What follows it learns of it. */
+static enum request_needs
+end(struct request_context *c, enum call_share share)
+{
+	struct call *call = c->call;
+
+	c->call = NULL;
+	if (call != NULL)
+		singleflight_finish(
+		    c->service->singleflight, call, &c->picture, share);
+	return NEEDS_REPLY;
+}
+
+/* Lead, follow, or use what was just saved. */
+static enum request_needs
+join(struct request_context *c)
+{
+	enum call_role role = singleflight_join(
+	    c->service->singleflight, c->key, &c->follower, &c->call);
+
+	c->cached = role == CALL_CACHED;
+	return role == CALL_FOLLOWS ? NEEDS_LEADER : NEEDS_WORKER;
+}
+
+static enum request_needs
+join_by_panel(struct request_context *c)
+{
+	if (make_key(c))
+		return join(c);
+	c->picture.outcome = problem_set(
+	    &c->picture.problem, OUTCOME_INTERNAL, "There is no memory.");
+	return NEEDS_REPLY;
+}
+
+static void
+wake(struct follower *f)
+{
+	struct request_context *c =
+	    (struct request_context *)((char *)f -
+				       offsetof(
+					   struct request_context, follower));
+
+	c->wake(c->wake_arg);
+}
+
+struct request_context *
+request_open(struct service *s, const struct caller *caller, char *const envp[],
+    void (*wake_function)(void *arg), void *arg)
+{
+	struct request_context *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->service = s;
+	c->caller = caller;
+	c->envp = envp;
+	c->wake = wake_function;
+	c->wake_arg = arg;
+	c->unix_ms = unix_time_ms();
+	c->follower.wake = wake_function == NULL ? NULL : wake;
+	c->follower.result = &c->picture;
+	c->picture.render_ms = -1;
+	c->picture.retry_seconds = REPLY_RETRY_SECONDS;
+	return c;
+}
+
+/* A number for the credential: the same for the same one.  Uploads have none
+ * of their own and are counted as one. */
+static uint64_t
+number_of(const struct request_context *c)
+{
+	unsigned char digest[DIGEST_BYTES] = { 0 };
+	const char *credential = c->request.authorization;
+	uint64_t number;
+
+	if (credential != NULL)
+		digest_make(digest, credential, strlen(credential));
+	memcpy(&number, digest, sizeof(number));
+	return number;
+}
+
+enum request_needs
+request_begin(struct request_context *c)
+{
+	struct picture *p = &c->picture;
+	const struct settings *settings = c->service->settings;
+
+	c->way = door_find(c->envp, settings->uploads);
+	switch (c->way.door) {
+	case DOOR_HEALTH:
+		return NEEDS_HEALTH;
+	case DOOR_METRICS:
+		return NEEDS_METRICS;
+	case DOOR_POST:
+		p->outcome = request_head(&c->request, c->envp, &p->problem);
+		break;
+	case DOOR_PUT:
+		p->outcome = request_upload_head(c->upload_name, c->envp,
+		    (size_t)settings->max_image_bytes, &p->problem);
+		break;
+	case DOOR_NONE:
+		p->outcome = problem_set_default(&p->problem, OUTCOME_METHOD);
+		break;
+	}
+	metrics_request_begins(c->service->metrics);
+	c->credential = number_of(c);
+	return p->outcome == OUTCOME_OK ? NEEDS_BODY : NEEDS_REPLY;
+}
+
+bool
+request_is_upload(const struct request_context *c)
+{
+	return c->way.door == DOOR_PUT;
+}
+
+size_t
+request_body_max(const struct request_context *c)
+{
+	if (request_is_upload(c))
+		return (size_t)c->service->settings->max_image_bytes;
+	return REQUEST_BODY_MAX;
+}
+
+uint64_t
+request_credential(const struct request_context *c)
+{
+	return c->credential;
+}
+
+enum request_needs
+request_take_body(struct request_context *c, struct body *body)
+{
+	struct picture *p = &c->picture;
+
+	if (request_is_upload(c)) {
+		c->body = body;
+		p->outcome = request_upload_body(c->envp, body, &p->problem);
+		return p->outcome == OUTCOME_OK ? NEEDS_WORKER : NEEDS_REPLY;
+	}
+	p->outcome = request_body(&c->request, c->envp, body, &p->problem);
+	if (p->outcome == OUTCOME_OK)
+		p->outcome = panel_check(&c->panel, c->request.url,
+		    c->service->settings, c->unix_ms, &p->problem);
+	if (p->outcome != OUTCOME_OK)
+		return NEEDS_REPLY;
+	/* Grafana says which panel that is */
+	return c->panel.short_link ? NEEDS_WORKER : join_by_panel(c);
+}
+
+/* No caller waits for this picture any more: neither ours nor others. */
 static bool
 is_unwanted(void *arg)
 {
-	const struct visit *v = arg;
+	const struct request_context *c = arg;
 
-	return caller_gone(v->caller) && !flight_wanted(v->journey);
+	return caller_gone(c->caller) && !singleflight_is_followed(c->call);
 }
 
-/* What our picture is to others who wait for the same. */
-static enum worth
-worth_of(const struct visit *v, const struct picture *p)
+/* What our picture is to others that wait for the same. */
+static enum call_share
+share_of(const struct request_context *c)
 {
-	switch (p->outcome) {
+	switch (c->picture.outcome) {
 	case OUTCOME_OK:
-		return WORTH_KEEPING;
+		return CACHE;
 	case OUTCOME_BUSY:
 	case OUTCOME_INTERNAL:
-		return WORTH_NOTHING;
+		return NO_SHARE;
 	case OUTCOME_SLOW:
 		/* our time was over, or our caller gone: theirs need not be;
 		 * libcurl may be a few milliseconds early */
-		return caller_left_ms(v->caller) <= 100 ||
-			       caller_gone(v->caller)
-			   ? WORTH_NOTHING
-			   : WORTH_SHARING;
+		return caller_left_ms(c->caller) <= 100 ||
+			       caller_gone(c->caller)
+			   ? NO_SHARE
+			   : SHARE;
 	default:
-		return WORTH_SHARING;
+		return SHARE;
 	}
 }
 
-static enum worth
-go(void *arg, void *result, const struct journey *journey)
+/* Another request's picture answers: it shows the times of that request. */
+static enum request_needs
+share(struct request_context *c)
 {
-	struct visit *v = arg;
-	struct picture *p = result;
-	unsigned char digest[DIGEST_BYTES] = { 0 };
-	struct picture_order order = {
-		.panel = &v->panel,
-		.authorization = v->request.authorization,
-		.forwarded_for = client_address(v->envp),
-		.caller = v->caller,
-		.again = v->again,
-		.cancelled = is_unwanted,
-		.arg = v,
-	};
+	struct picture *p = &c->picture;
 
-	v->journey = journey;
-	digest_make(
-	    digest, v->request.authorization, strlen(v->request.authorization));
-	memcpy(&order.credential, digest, sizeof(order.credential));
-	pictures_make(v->service->pictures, p, &order, v->http);
-	p->unix_ms = v->unix_ms;
-	return worth_of(v, p);
+	c->shared = true;
+	p->render_ms = -1;
+	if (p->outcome == OUTCOME_OK && p->unix_ms != c->unix_ms &&
+	    !panel_recount(&c->panel, c->service->settings, p->unix_ms))
+		p->outcome = problem_set(
+		    &p->problem, OUTCOME_INTERNAL, "There is no memory.");
+	return NEEDS_REPLY;
 }
 
-static bool
-is_still_kept(void *arg, const void *result)
-{
-	const struct visit *v = arg;
-
-	return pictures_renew(
-	    v->service->pictures, result, v->http, caller_left_ms(v->caller));
-}
-
-/* Who rendered for us had no time left for a busy Grafana.  We may. */
-static bool
-has_patience(const struct visit *v)
-{
-	return v->picture.outcome == OUTCOME_GRAFANA_BUSY &&
-	       caller_left_ms(v->caller) > v->picture.retry_seconds * 1000;
-}
-
-static enum outcome
-make_picture(struct visit *v, struct problem *p)
-{
-	struct flight_job job = {
-		.go = go,
-		.good = is_still_kept,
-		.arg = v,
-		.caller = v->caller,
-	};
-	unsigned char key[FLIGHT_KEY_BYTES];
-	enum landing landing;
-
-	if (!make_key(key, v))
-		return problem_set(p, OUTCOME_INTERNAL, "There is no memory.");
-	do {
-		landing = flight_do(v->service->flight, key, &job, &v->picture);
-		v->again = landing == LANDED_SHARED && has_patience(v);
-	} while (v->again);
-	switch (landing) {
-	case LANDED_LATE:
-		return problem_set_default(p, OUTCOME_SLOW);
-	case LANDED_GONE:
-		return problem_set(p, OUTCOME_SLOW,
-		    "The caller went away before the answer came.");
-	case LANDED_SHARED:
-		v->shared = true;
-		v->picture.render_ms = -1;
-		/* the picture shows the times of that request */
-		if (v->picture.outcome == OUTCOME_OK &&
-		    v->picture.unix_ms != v->unix_ms &&
-		    !panel_recount(
-			&v->panel, v->service->settings, v->picture.unix_ms))
-			return problem_set(
-			    p, OUTCOME_INTERNAL, "There is no memory.");
-		break;
-	case LANDED_OWN:
-		break;
-	}
-	return v->picture.outcome;
-}
-
-/* Somebody else's picture, to be kept under its own name.  Who may send one is
- * the web server's to say. */
-static void
-keep_upload(struct visit *v, struct body *body)
-{
-	struct picture *p = &v->picture;
-	char name[REQUEST_NAME_MAX + 1];
-
-	p->outcome = request_upload_name(name, v->envp, &p->problem);
-	if (p->outcome == OUTCOME_OK)
-		p->outcome = request_upload_body(v->envp, body, &p->problem);
-	if (p->outcome == OUTCOME_OK)
-		pictures_keep(v->service->pictures, p, name, &body->bytes,
-		    v->http, v->caller);
-}
-
-/* The client has gone: nobody else waits for what a short link leads to. */
+/* The client has gone: no other waits for what a short link leads to. */
 static bool
 is_gone(void *arg)
 {
-	const struct visit *v = arg;
+	const struct request_context *c = arg;
 
-	return caller_gone(v->caller);
+	return caller_gone(c->caller);
 }
 
 /* Find the panel behind a short link.  Two requests by short links, or by its
  * own address, then share its render. */
 static enum outcome
-follow_short_link(struct visit *v)
+follow_short_link(struct request_context *c, struct http *http)
 {
-	struct picture *p = &v->picture;
+	struct picture *p = &c->picture;
 	struct short_link link = {
-		.authorization = v->request.authorization,
-		.forwarded_for = client_address(v->envp),
-		.left_ms = caller_left_ms(v->caller),
-		.unix_ms = v->unix_ms,
+		.authorization = c->request.authorization,
+		.forwarded_for = client_address(c->envp),
+		.left_ms = caller_left_ms(c->caller),
+		.unix_ms = c->unix_ms,
 		.cancelled = is_gone,
-		.arg = v,
+		.arg = c,
 		.retry_seconds = REPLY_RETRY_SECONDS,
 	};
 	enum outcome o;
 
 	o = short_link_follow(
-	    &v->panel, &link, v->http, v->service->settings, &p->problem);
+	    &c->panel, &link, http, c->service->settings, &p->problem);
 	p->retry_seconds = link.retry_seconds;
 	return o;
 }
 
-static void
-save_panel(struct visit *v, const struct body *body)
+/* Use what was just saved, if it is still there. */
+static enum request_needs
+reuse(struct request_context *c, struct http *http)
 {
-	struct picture *p = &v->picture;
+	c->cached = false;
+	if (pictures_renew(c->service->pictures, &c->picture, http,
+		caller_left_ms(c->caller)))
+		return share(c);
+	singleflight_forget(c->service->singleflight, c->key);
+	return join(c);
+}
 
-	p->outcome = request_read(&v->request, v->envp, body, &p->problem);
-	if (p->outcome == OUTCOME_OK)
-		p->outcome = panel_check(&v->panel, v->request.url,
-		    v->service->settings, v->unix_ms, &p->problem);
-	if (p->outcome == OUTCOME_OK && v->panel.short_link)
-		p->outcome = follow_short_link(v);
-	if (p->outcome == OUTCOME_OK)
-		p->outcome = make_picture(v, &p->problem);
+enum request_needs
+request_work(struct request_context *c, struct http *http)
+{
+	struct picture_order order = {
+		.panel = &c->panel,
+		.authorization = c->request.authorization,
+		.credential = c->credential,
+		.forwarded_for = client_address(c->envp),
+		.caller = c->caller,
+		.again = c->again,
+		.cancelled = is_unwanted,
+		.arg = c,
+	};
+
+	if (request_is_upload(c)) {
+		pictures_keep(c->service->pictures, &c->picture, c->upload_name,
+		    &c->body->bytes, http, c->caller);
+		return NEEDS_REPLY;
+	}
+	if (c->panel.short_link) {
+		c->picture.outcome = follow_short_link(c, http);
+		return c->picture.outcome == OUTCOME_OK ? join_by_panel(c)
+							: NEEDS_REPLY;
+	}
+	if (c->cached)
+		return reuse(c, http);
+	pictures_make(c->service->pictures, &c->picture, &order, http);
+	c->picture.unix_ms = c->unix_ms;
+	return end(c, share_of(c));
+}
+
+enum request_needs
+request_resume(struct request_context *c)
+{
+	/* the leader had no time left for a busy Grafana; we may have */
+	c->again = c->follower.shared &&
+		   c->picture.outcome == OUTCOME_GRAFANA_BUSY &&
+		   caller_left_ms(c->caller) > c->picture.retry_seconds * 1000;
+	if (!c->follower.shared || c->again)
+		return join(c);
+	return share(c);
+}
+
+bool
+request_leave(struct request_context *c)
+{
+	return singleflight_leave(c->service->singleflight, &c->follower);
+}
+
+enum request_needs
+request_refuse(struct request_context *c, enum request_refusal why)
+{
+	struct picture *p = &c->picture;
+
+	switch (why) {
+	case REFUSED_BUSY:
+		p->outcome = problem_set_default(&p->problem, OUTCOME_BUSY);
+		break;
+	case REFUSED_STOPPING:
+		p->outcome = problem_set_default(&p->problem, OUTCOME_STOPPING);
+		break;
+	case REFUSED_LATE:
+		p->outcome = problem_set_default(&p->problem, OUTCOME_SLOW);
+		break;
+	case REFUSED_GONE:
+		p->outcome = problem_set(&p->problem, OUTCOME_SLOW,
+		    "The caller went away before the answer came.");
+		break;
+	}
+	return end(c, why == REFUSED_STOPPING ? SHARE : NO_SHARE);
 }
 
 static int
-status_of(const struct visit *v)
+status_of(const struct request_context *c)
 {
-	enum outcome o = v->picture.outcome;
+	enum outcome o = c->picture.outcome;
 
-	return v->upload ? outcome_upload_status(o) : outcome_status(o);
+	return request_is_upload(c) ? outcome_upload_status(o)
+				    : outcome_status(o);
 }
 
 static void
-reply_picture(struct buf *b, const struct visit *v)
+reply_picture(struct buf *b, const struct request_context *c)
 {
-	const struct picture *p = &v->picture;
+	const struct picture *p = &c->picture;
 	char expires[RETENTION_DAY_ROOM];
 	struct buf address;
 	struct saved saved = {
-		.panel = buf_str(&v->panel.link),
+		.panel = buf_str(&c->panel.link),
 		.width = p->size.width,
 		.height = p->size.height,
 		.bytes = p->bytes,
@@ -340,59 +477,59 @@ reply_picture(struct buf *b, const struct visit *v)
 	};
 
 	buf_init(&address, REPLY_MAX);
-	buf_printf(&address, "%s/%s", v->service->settings->public_url, p->key);
+	buf_printf(&address, "%s/%s", c->service->settings->public_url, p->key);
 	saved.address = buf_str(&address);
 	retention_expires(
-	    expires, v->service->settings, p->key, (time_t)(v->unix_ms / 1000));
-	reply_saved(b, &saved, v->upload);
+	    expires, c->service->settings, p->key, (time_t)(c->unix_ms / 1000));
+	reply_saved(b, &saved, request_is_upload(c));
 	/* no address is worse than no reply */
 	b->failed = b->failed || address.failed;
 	buf_free(&address);
 }
 
 static void
-reply(struct buf *b, const struct visit *v)
+reply(struct buf *b, const struct request_context *c)
 {
 	struct refusal refusal = {
-		.outcome = v->picture.outcome,
-		.status = status_of(v),
-		.why = v->picture.problem.why,
-		.accept = request_variable(v->envp, "HTTP_ACCEPT"),
-		.methods = v->service->settings->uploads ? "POST, PUT" : "POST",
-		.retry_seconds = v->picture.retry_seconds,
+		.outcome = c->picture.outcome,
+		.status = status_of(c),
+		.why = c->picture.problem.why,
+		.accept = request_variable(c->envp, "HTTP_ACCEPT"),
+		.methods = c->way.methods,
+		.retry_seconds = c->picture.retry_seconds,
 	};
 
-	if (v->picture.outcome == OUTCOME_SAVED)
-		reply_picture(b, v);
+	if (c->picture.outcome == OUTCOME_SAVED)
+		reply_picture(b, c);
 	else
 		reply_refused(b, &refusal);
 }
 
 static void
-record(const struct visit *v)
+record(const struct request_context *c)
 {
-	const struct picture *p = &v->picture;
+	const struct picture *p = &c->picture;
 	bool saved = p->outcome == OUTCOME_SAVED;
 	char who[STATE_WHO_ROOM];
 	struct buf panel;
 
-	state_who(v->service->state, who, v->request.authorization);
+	state_who(c->service->state, who, c->request.authorization);
 	buf_init(&panel, SIZE_MAX / 2);
-	if (v->panel.path_len > 0) {
-		buf_puts(&panel, v->panel.origin->url);
-		buf_add(&panel, buf_str(&v->panel.target), v->panel.path_len);
+	if (c->panel.path_len > 0) {
+		buf_puts(&panel, c->panel.origin->url);
+		buf_add(&panel, buf_str(&c->panel.target), c->panel.path_len);
 	}
 	log_visit(&(struct visit_record){
 	    .outcome = p->outcome,
-	    .status = status_of(v),
+	    .status = status_of(c),
 	    .panel = buf_str(&panel),
 	    .panel_len = panel.len,
 	    .image = saved ? strchr(p->key, '/') + 1 : "",
 	    .bytes = saved ? p->bytes : 0,
 	    .render_ms = p->render_ms,
-	    .total_ms = now_ms() - v->caller->start_ms,
-	    .shared = v->shared,
-	    .client = request_variable(v->envp, "REMOTE_ADDR"),
+	    .total_ms = now_ms() - c->caller->start_ms,
+	    .shared = c->shared,
+	    .client = request_variable(c->envp, "REMOTE_ADDR"),
 	    .who = who,
 	    .problem = &p->problem,
 	});
@@ -412,8 +549,8 @@ warn_of_little_room(struct service *s)
 			    "keep_days.");
 }
 
-static void
-tell_health(struct service *s, struct http *http, struct buf *b)
+void
+service_health(struct service *s, struct http *http, struct buf *b)
 {
 	size_t count = s->settings->grafana_count;
 	const char **words = calloc(count, sizeof(*words));
@@ -436,17 +573,11 @@ tell_health(struct service *s, struct http *http, struct buf *b)
 	free(words);
 }
 
-/* How the service is, or what it has done. */
-static void
-tell(struct service *s, struct http *http, enum request_about about,
-    struct buf *b)
+void
+service_metrics(struct service *s, struct buf *b)
 {
 	struct buf text;
 
-	if (about == ABOUT_HEALTH) {
-		tell_health(s, http, b);
-		return;
-	}
 	buf_init(&text, REPLY_MAX);
 	metrics_write(s->metrics, &text, store_free_bytes(s->store));
 	reply_text(b, "text/plain; version=0.0.4; charset=utf-8", &text);
@@ -454,40 +585,29 @@ tell(struct service *s, struct http *http, enum request_about about,
 }
 
 void
-service_answer(struct service *s, struct http *http,
-    const struct caller *caller, char *const envp[], struct body *body,
-    struct buf *b)
+request_reply(struct request_context *c, struct buf *b)
 {
-	struct visit v = {
-		.service = s,
-		.http = http,
-		.caller = caller,
-		.envp = envp,
-		.unix_ms = unix_time_ms(),
-		.upload = s->settings->uploads && request_is(envp, "PUT"),
-		.picture = { .render_ms = -1 },
-	};
+	struct picture *p = &c->picture;
 
-	if (request_about(envp) != ABOUT_NOTHING) {
-		tell(s, http, request_about(envp), b);
-		return;
-	}
-	metrics_request_begins(s->metrics);
-	if (v.upload)
-		keep_upload(&v, body);
-	else
-		save_panel(&v, body);
-	if (v.picture.outcome == OUTCOME_OK)
-		v.picture.outcome = OUTCOME_SAVED;
-	reply(b, &v);
+	if (p->outcome == OUTCOME_OK)
+		p->outcome = OUTCOME_SAVED;
+	reply(b, c);
 	if (b->failed)
-		v.picture.outcome = problem_set(&v.picture.problem,
-		    OUTCOME_INTERNAL, "There is no memory for the reply.");
-	metrics_request_ends(s->metrics, v.picture.outcome,
-	    now_ms() - caller->start_ms, v.shared);
-	record(&v);
-	if (v.picture.outcome == OUTCOME_SAVED)
-		warn_of_little_room(s);
-	panel_free(&v.panel);
-	request_free(&v.request);
+		p->outcome = problem_set(&p->problem, OUTCOME_INTERNAL,
+		    "There is no memory for the reply.");
+	metrics_request_ends(c->service->metrics, p->outcome,
+	    now_ms() - c->caller->start_ms, c->shared);
+	record(c);
+	if (p->outcome == OUTCOME_SAVED)
+		warn_of_little_room(c->service);
+}
+
+void
+request_close(struct request_context *c)
+{
+	if (c == NULL)
+		return;
+	panel_free(&c->panel);
+	request_free(&c->request);
+	free(c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Journeys in a table of chains, all under one lock: what is done under it is
- * looking up and copying a small result.
+ * Calls in a table of chains, all under one lock: what is done under it is
+ * looking up and copying small results.
  */
 #include "server/singleflight.h"
 
@@ -12,263 +12,251 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAINS  1024
-#define LOOK_MS 1000 /* how often who waits looks for its caller */
+#define CHAINS 1024
 
-enum state { FLYING, LANDED, DROPPED };
-
-struct journey {
-	struct journey *next; /* in its chain */
-	struct flight *flight;
-	unsigned char key[FLIGHT_KEY_BYTES];
-	enum state state;
-	enum worth worth;
-	int64_t kept_until_ms;
-	int users; /* leader, followers, who looks at a kept one; and 1 while
-		      it is in its chain.  0: freed */
+struct call {
+	struct call *next; /* in its chain */
+	unsigned char key[SINGLEFLIGHT_KEY_BYTES];
+	bool finished; /* it is a cached result */
+	int64_t cached_until_ms;
+	struct follower *first, *last;
 	atomic_int followers;
-	pthread_cond_t landed;
 	unsigned char result[];
 };
 
-struct flight {
-	pthread_mutex_t lock; /* guards all below, and journeys */
-	struct journey *chains[CHAINS];
+struct singleflight {
+	pthread_mutex_t lock; /* guards all below, calls and their followers */
+	struct call *chains[CHAINS];
 	size_t result_bytes;
-	int64_t keep_ms;
-	int waiting;
+	int64_t cache_ms;
+	int following;
 	unsigned swept; /* the chain that was cleared last */
 };
 
-static struct journey **
-chain_of(struct flight *f, const unsigned char key[FLIGHT_KEY_BYTES])
+static struct call **
+chain_of(struct singleflight *s, const unsigned char *key)
 {
 	unsigned n;
 
 	/* the key is a digest: any bytes of it are as good as random */
 	memcpy(&n, key, sizeof(n));
-	return &f->chains[n % CHAINS];
+	return &s->chains[n % CHAINS];
 }
 
+/* Take it out of its chain and free it. */
 static void
-release(struct journey *j)
+drop(struct singleflight *s, struct call *c)
 {
-	if (--j->users > 0)
-		return;
-	pthread_cond_destroy(&j->landed);
-	free(j);
-}
+	struct call **p;
 
-/* Take it out of its chain, so that nobody finds it any more. */
-static void
-drop(struct journey *j)
-{
-	struct journey **p;
-
-	if (j->state == DROPPED)
-		return;
-	for (p = chain_of(j->flight, j->key); *p != j; p = &(*p)->next)
+	for (p = chain_of(s, c->key); *p != c; p = &(*p)->next)
 		;
-	*p = j->next;
-	j->state = DROPPED;
-	release(j);
+	*p = c->next;
+	free(c);
 }
 
-/* Drop what was kept long enough, in one chain: each call of flight_do() does
- * one in turn, so that nothing old stays for long. */
-static void
-sweep(struct flight *f)
+static bool
+is_old(const struct call *c)
 {
-	struct journey *j, *next;
-	int64_t now = now_ms();
+	return c->finished && c->cached_until_ms <= now_ms();
+}
 
-	f->swept = (f->swept + 1) % CHAINS;
-	for (j = f->chains[f->swept]; j != NULL; j = next) {
-		next = j->next;
-		if (j->state == LANDED && j->kept_until_ms <= now)
-			drop(j);
+/* Drop what was cached long enough, in one chain: each join does one in turn,
+ * so that nothing old stays for long. */
+static void
+sweep(struct singleflight *s)
+{
+	struct call *c, *next;
+
+	s->swept = (s->swept + 1) % CHAINS;
+	for (c = s->chains[s->swept]; c != NULL; c = next) {
+		next = c->next;
+		if (is_old(c))
+			drop(s, c);
 	}
 }
 
-static struct journey *
-find(struct flight *f, const unsigned char key[FLIGHT_KEY_BYTES])
+static struct call *
+find(struct singleflight *s, const unsigned char *key)
 {
-	struct journey *j;
+	struct call *c;
 
-	for (j = *chain_of(f, key); j != NULL; j = j->next)
-		if (memcmp(j->key, key, FLIGHT_KEY_BYTES) == 0)
+	for (c = *chain_of(s, key); c != NULL; c = c->next)
+		if (memcmp(c->key, key, SINGLEFLIGHT_KEY_BYTES) == 0)
 			break;
-	if (j != NULL && j->state == LANDED && j->kept_until_ms <= now_ms()) {
-		drop(j);
+	if (c != NULL && is_old(c)) {
+		drop(s, c);
 		return NULL;
 	}
-	return j;
+	return c;
 }
 
-static struct journey *
-begin(struct flight *f, const unsigned char key[FLIGHT_KEY_BYTES])
+static enum call_role
+lead(struct singleflight *s, const unsigned char *key, struct call **call)
 {
-	struct journey *j = calloc(1, sizeof(*j) + f->result_bytes);
-	struct journey **chain = chain_of(f, key);
+	struct call *c = calloc(1, sizeof(*c) + s->result_bytes);
+	struct call **chain = chain_of(s, key);
 
-	if (j == NULL)
-		return NULL;
-	memcpy(j->key, key, FLIGHT_KEY_BYTES);
-	pthread_cond_init(&j->landed, NULL);
-	j->flight = f;
-	j->users = 2; /* the leader, and the chain */
-	j->next = *chain;
-	*chain = j;
-	return j;
+	*call = c;
+	if (c == NULL)
+		return CALL_ALONE;
+	memcpy(c->key, key, SINGLEFLIGHT_KEY_BYTES);
+	c->next = *chain;
+	*chain = c;
+	return CALL_LEADS;
 }
 
 static void
-lead(struct flight *f, struct journey *j, const struct flight_job *job,
-    void *result)
+follow(struct singleflight *s, struct call *c, struct follower *f)
 {
-	enum worth worth;
-
-	pthread_mutex_unlock(&f->lock);
-	worth = job->go(job->arg, result, j);
-	pthread_mutex_lock(&f->lock);
-
-	memcpy(j->result, result, f->result_bytes);
-	j->worth = worth;
-	j->state = LANDED;
-	j->kept_until_ms = now_ms() + f->keep_ms;
-	if (worth != WORTH_KEEPING || f->keep_ms == 0)
-		drop(j);
-	pthread_cond_signal(&j->landed);
-	release(j);
+	f->call = c;
+	f->shared = false;
+	f->next = NULL;
+	f->prev = c->last;
+	if (c->last == NULL)
+		c->first = f;
+	else
+		c->last->next = f;
+	c->last = f;
+	atomic_fetch_add(&c->followers, 1);
+	s->following++;
 }
 
-/* Until it lands, a moment of looking passes, or the deadline comes. */
-static void
-wait_a_moment(struct flight *f, struct journey *j, const struct caller *c)
+enum call_role
+singleflight_join(struct singleflight *s,
+    const unsigned char key[SINGLEFLIGHT_KEY_BYTES], struct follower *f,
+    struct call **call)
 {
-	int64_t until = now_ms() + LOOK_MS;
+	enum call_role role = CALL_ALONE;
+	struct call *c;
 
-	if (until > c->deadline_ms)
-		until = c->deadline_ms;
-	clock_wait(&j->landed, &f->lock, until);
-}
-
-/* Wait for somebody else's; LANDED_OWN: it is of no use to us, try ourselves.
- */
-static enum landing
-follow(
-    struct flight *f, struct journey *j, const struct caller *c, void *result)
-{
-	enum landing landing = LANDED_OWN;
-
-	j->users++;
-	atomic_fetch_add(&j->followers, 1);
-	f->waiting++;
-	while (j->state == FLYING && landing == LANDED_OWN) {
-		wait_a_moment(f, j, c);
-		if (j->state != FLYING)
-			break;
-		if (caller_left_ms(c) <= 0)
-			landing = LANDED_LATE;
-		else if (caller_gone(c))
-			landing = LANDED_GONE;
+	*call = NULL;
+	pthread_mutex_lock(&s->lock);
+	sweep(s);
+	c = find(s, key);
+	if (c == NULL) {
+		role = lead(s, key, call);
+	} else if (c->finished) {
+		memcpy(f->result, c->result, s->result_bytes);
+		role = CALL_CACHED;
+	} else if (f->wake != NULL) {
+		follow(s, c, f);
+		role = CALL_FOLLOWS;
 	}
-	if (landing == LANDED_OWN && j->worth != WORTH_NOTHING) {
-		memcpy(result, j->result, f->result_bytes);
-		landing = LANDED_SHARED;
-	}
-	/* each wakes the next: a thousand that are woken at once would only
-	 * wait for the lock */
-	if (j->state != FLYING)
-		pthread_cond_signal(&j->landed);
-	f->waiting--;
-	atomic_fetch_sub(&j->followers, 1);
-	release(j);
-	return landing;
-}
-
-/* Use a kept one, if it is still good; else nobody shall find it again. */
-static enum landing
-reuse(struct flight *f, struct journey *j, const struct flight_job *job,
-    void *result)
-{
-	bool good;
-
-	j->users++;
-	memcpy(result, j->result, f->result_bytes);
-	pthread_mutex_unlock(&f->lock);
-	good = job->good(job->arg, result);
-	pthread_mutex_lock(&f->lock);
-	if (!good)
-		drop(j);
-	release(j);
-	return good ? LANDED_SHARED : LANDED_OWN;
-}
-
-enum landing
-flight_do(struct flight *f, const unsigned char key[FLIGHT_KEY_BYTES],
-    const struct flight_job *job, void *result)
-{
-	enum landing landing = LANDED_OWN;
-	struct journey *j;
-
-	pthread_mutex_lock(&f->lock);
-	sweep(f);
-	while (landing == LANDED_OWN && (j = find(f, key)) != NULL)
-		landing = j->state == FLYING ? follow(f, j, job->caller, result)
-					     : reuse(f, j, job, result);
-	if (landing == LANDED_OWN) {
-		j = begin(f, key);
-		if (j != NULL)
-			lead(f, j, job, result);
-	}
-	pthread_mutex_unlock(&f->lock);
-	/* no memory to share it: then it is done without sharing */
-	if (landing == LANDED_OWN && j == NULL)
-		job->go(job->arg, result, NULL);
-	return landing;
-}
-
-bool
-flight_wanted(const struct journey *j)
-{
-	return j != NULL && atomic_load(&j->followers) > 0;
-}
-
-int
-flight_waiting(struct flight *f)
-{
-	int n;
-
-	pthread_mutex_lock(&f->lock);
-	n = f->waiting;
-	pthread_mutex_unlock(&f->lock);
-	return n;
-}
-
-struct flight *
-flight_open(size_t result_bytes, int64_t keep_ms)
-{
-	struct flight *f = calloc(1, sizeof(*f));
-
-	if (f == NULL)
-		return NULL;
-	f->result_bytes = result_bytes;
-	f->keep_ms = keep_ms;
-	pthread_mutex_init(&f->lock, NULL);
-	return f;
+	pthread_mutex_unlock(&s->lock);
+	return role;
 }
 
 void
-flight_close(struct flight *f)
+singleflight_finish(struct singleflight *s, struct call *c, const void *result,
+    enum call_share share)
+{
+	struct follower *f, *next, *first;
+
+	pthread_mutex_lock(&s->lock);
+	first = c->first;
+	for (f = first; f != NULL; f = f->next) {
+		f->call = NULL;
+		f->shared = share != NO_SHARE;
+		if (f->shared)
+			memcpy(f->result, result, s->result_bytes);
+		s->following--;
+	}
+	c->first = c->last = NULL;
+	atomic_store(&c->followers, 0);
+	if (share == CACHE && s->cache_ms > 0) {
+		memcpy(c->result, result, s->result_bytes);
+		c->finished = true;
+		c->cached_until_ms = now_ms() + s->cache_ms;
+	} else {
+		drop(s, c);
+	}
+	pthread_mutex_unlock(&s->lock);
+	/* one that is woken may be gone before this loop goes on */
+	for (f = first; f != NULL; f = next) {
+		next = f->next;
+		f->wake(f);
+	}
+}
+
+bool
+singleflight_leave(struct singleflight *s, struct follower *f)
+{
+	struct call *c;
+
+	pthread_mutex_lock(&s->lock);
+	c = f->call;
+	if (c != NULL) {
+		if (f->prev == NULL)
+			c->first = f->next;
+		else
+			f->prev->next = f->next;
+		if (f->next == NULL)
+			c->last = f->prev;
+		else
+			f->next->prev = f->prev;
+		f->call = NULL;
+		atomic_fetch_sub(&c->followers, 1);
+		s->following--;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return c != NULL;
+}
+
+void
+singleflight_forget(
+    struct singleflight *s, const unsigned char key[SINGLEFLIGHT_KEY_BYTES])
+{
+	struct call *c;
+
+	pthread_mutex_lock(&s->lock);
+	c = find(s, key);
+	/* another request may lead already */
+	if (c != NULL && c->finished)
+		drop(s, c);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool
+singleflight_is_followed(const struct call *c)
+{
+	return c != NULL && atomic_load(&c->followers) > 0;
+}
+
+int
+singleflight_following(struct singleflight *s)
+{
+	int n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->following;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+struct singleflight *
+singleflight_open(size_t result_bytes, int64_t cache_ms)
+{
+	struct singleflight *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->result_bytes = result_bytes;
+	s->cache_ms = cache_ms;
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+void
+singleflight_close(struct singleflight *s)
 {
 	size_t i;
 
-	if (f == NULL)
+	if (s == NULL)
 		return;
 	for (i = 0; i < CHAINS; i++)
-		while (f->chains[i] != NULL)
-			drop(f->chains[i]);
-	pthread_mutex_destroy(&f->lock);
-	free(f);
+		while (s->chains[i] != NULL)
+			drop(s, s->chains[i]);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
 }

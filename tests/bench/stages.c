@@ -31,7 +31,7 @@
 struct bench {
 	struct settings settings;
 	struct store *store;
-	struct flight *flight;
+	struct singleflight *singleflight;
 	struct png_scratch *scratch;
 	struct libdeflate_decompressor *inflater;
 	const char *name;
@@ -139,7 +139,8 @@ request_parse(void)
 	struct request r = { 0 };
 
 	snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", body.bytes.len);
-	if (request_read(&r, envp, &body, &p) != OUTCOME_OK)
+	if (request_head(&r, envp, &p) != OUTCOME_OK ||
+	    request_body(&r, envp, &body, &p) != OUTCOME_OK)
 		give_up("the request is wrong");
 	request_free(&r);
 }
@@ -155,27 +156,21 @@ panel_check_stage(void)
 	panel_free(&panel);
 }
 
-static enum worth
-go(void *arg, void *result, const struct journey *journey)
-{
-	(void)arg;
-	(void)journey;
-	memset(result, 0, 64);
-	return WORTH_KEEPING;
-}
-
 /* Sharing, when there is nobody to share with. */
 static void
 share(void)
 {
-	unsigned char key[FLIGHT_KEY_BYTES] = { 0 };
-	struct caller caller = caller_from_now(-1, 1);
-	struct flight_job job = { .go = go, .caller = &caller };
-	char result[64];
+	unsigned char key[SINGLEFLIGHT_KEY_BYTES] = { 0 };
+	char result[64] = { 0 };
+	struct follower follower = { .result = result };
+	struct call *call;
 
 	digest_make(key, &b.number, sizeof(b.number));
 	b.number++;
-	flight_do(b.flight, key, &job, result);
+	if (singleflight_join(b.singleflight, key, &follower, &call) !=
+	    CALL_LEADS)
+		give_up("it does not lead");
+	singleflight_finish(b.singleflight, call, result, CACHE);
 }
 
 /* A new file each time: the last IDAT byte before its CRC is no matter. */
@@ -362,16 +357,16 @@ main(int argc, char **argv)
 	if (!settings_load(&b.settings, "/dev/null", envp, stderr))
 		return 78;
 	b.store = store_open(&b.settings, stderr);
-	b.flight = flight_open(64, 5000);
+	b.singleflight = singleflight_open(64, 5000);
 	b.scratch = png_scratch_open();
 	b.inflater = libdeflate_alloc_decompressor();
-	if (b.store == NULL || b.flight == NULL || b.scratch == NULL)
+	if (b.store == NULL || b.singleflight == NULL || b.scratch == NULL)
 		return 1;
 	for (i = 2; i < argc; i++)
 		bench_panel(argv[i], i == 2);
 	libdeflate_free_decompressor(b.inflater);
 	png_scratch_close(b.scratch);
-	flight_close(b.flight);
+	singleflight_close(b.singleflight);
 	store_close(b.store);
 	settings_free(&b.settings);
 	free(store);

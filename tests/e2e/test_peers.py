@@ -106,7 +106,6 @@ def test_padding_and_many_small_records_are_taken(service, request_records):
         assert status(peer.records()) == 200
 
 
-@pytest.mark.skipif(sanitized(), reason="libfcgi loses 48 bytes for each")
 def test_a_record_of_unknown_type_is_told_so_and_the_request_goes_on(
         service, request_records):
     service.start(workers=1)
@@ -133,6 +132,29 @@ def test_a_peer_that_asks_for_our_limits_is_told_them_and_served(
         b"\x0f\1FCGI_MPXS_CONNS0"
 
 
+def test_variables_longer_than_a_pipe_are_taken(service, request_records):
+    service.start(workers=1)
+    with Peer() as peer:
+        for one in request_records():
+            if one[1] == PARAMS and len(one) > 8:
+                for n in range(3):
+                    value = b"x" * 50000
+                    peer.sendall(record(PARAMS, b"\x08" + (
+                        len(value) | 1 << 31).to_bytes(4, "big") +
+                        b"HTTP_X_%d" % n + value))
+            peer.sendall(one)
+        assert status(peer.records()) == 200
+
+
+def test_a_peer_that_asks_for_our_limits_alone_is_told_them(service):
+    service.start(workers=1)
+    ask = b"\x0d\0FCGI_MAX_REQS\x0f\0FCGI_MPXS_CONNS"
+    with Peer(record(GET_VALUES, ask, request=0)) as peer:
+        [(kind, request, values)] = split(peer.recv(65536))
+    assert (kind, request) == (VALUES, 0)
+    assert values == b"\x0d\1FCGI_MAX_REQS1\x0f\1FCGI_MPXS_CONNS0"
+
+
 def test_a_second_request_on_the_connection_is_refused_and_the_first_served(
         service, request_records):
     service.start(workers=1)
@@ -141,8 +163,7 @@ def test_a_second_request_on_the_connection_is_refused_and_the_first_served(
               for kind, _, content in split(b"".join(request_records()))]
     with Peer() as peer:
         for one, two in zip(first, second):
-            # libfcgi takes an empty one of theirs for the end of ours
-            peer.sendall(one + (two if len(two) > 8 else b""))
+            peer.sendall(one + two)
         records = peer.records()
     assert status(records) == 200
     ends = {request: content[4] for kind, request, content in records
@@ -252,7 +273,8 @@ def test_peers_that_stall_give_up_their_workers(
         record(PARAMS, b"\1\1AB"), record(ABORT), record(GET_VALUES, request=0),
         begin + variables + end + record(STDIN, b" " * 9) * 9,
     ]
-    service.start(workers=len(stalls))
+    # one credential has three quarters of them
+    service.start(workers=len(stalls) * 4 // 3 + 1)
     start = time.monotonic()
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(Peer(stall)) for stall in stalls]
@@ -309,6 +331,71 @@ def test_a_body_in_drops_of_a_record_each_is_given_up_after_answer_seconds(
         assert drip(peer, record(STDIN, b" ")) > 10
         assert status(peer.records()) == 504
     next_is_served(post)
+
+
+def test_a_body_slower_than_a_kibibyte_a_second_is_given_up(
+        service, post, request_records):
+    service.start(workers=1)
+    head = b"".join(request_records(CONTENT_LENGTH="60000")[:-2])
+    start = time.monotonic()
+    with Peer(head + record(STDIN, bytes(60000))[:8]) as peer:
+        drip(peer)
+        assert status(peer.records()) == 504
+    assert 4.9 < time.monotonic() - start < 5 + SOON_SECONDS
+    assert service.record()["outcome"] == "slow"
+
+
+def test_an_upload_slower_than_that_is_given_up(service, fastcgi_request):
+    service.start(workers=1, uploads="on")
+    head = fastcgi_request(b"", CONTENT_LENGTH="60000", REQUEST_METHOD="PUT",
+                           PATH_INFO="/drops.png")[:-8]
+    start = time.monotonic()
+    with Peer(head + record(STDIN, bytes(60000))[:8]) as peer:
+        drip(peer)
+        assert status(peer.records()) == 504
+    assert 4.9 < time.monotonic() - start < 5 + SOON_SECONDS
+
+
+def test_bodies_in_drops_hold_no_worker(service, post, request_records):
+    service.start(workers=1)
+    head = b"".join(request_records(CONTENT_LENGTH="60000")[:-2])
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(Peer(head + record(STDIN, b"{")))
+                 for _ in range(40)]
+        for _ in range(5):
+            for peer in peers:
+                peer.sendall(record(STDIN, b" "))
+            next_is_served(post, 1)
+
+
+REFUSED_BY_HEAD = [
+    ({"HTTP_AUTHORIZATION": ""}, 401),
+    ({"HTTP_AUTHORIZATION": "Digest x"}, 401),
+    ({"REQUEST_METHOD": "DELETE"}, 405),
+    ({"CONTENT_LENGTH": "65537"}, 413),
+    ({"HTTP_SEC_FETCH_SITE": "cross-site"}, 403),
+    ({"REQUEST_METHOD": "PUT", "PATH_INFO": "/a b.png"}, 400),
+    ({"REQUEST_METHOD": "PUT", "PATH_INFO": "/a.png",
+      "CONTENT_LENGTH": "99999999"}, 413),
+]
+
+
+@pytest.mark.parametrize("variables, code", REFUSED_BY_HEAD)
+def test_what_the_head_says_is_refused_before_the_body_comes(
+        service, grafana, request_records, post, variables, code):
+    service.start(workers=1, uploads="on")
+    held = in_background(lambda: post(manner="hold"))
+    grafana.wait(held=1)  # the only worker
+    head = b"".join(request_records(**{"CONTENT_LENGTH": "60000",
+                                       **variables})[:-2])
+    start = time.monotonic()
+    with Peer(head) as peer:
+        assert status(peer.records()) == code
+        assert time.monotonic() - start < 1
+        peer.sendall(record(STDIN, b" " * 60000) + record(STDIN))
+    grafana.release()
+    held[0].join()
+    assert held[1][0].status == 200
 
 
 # Who does not want the answer.

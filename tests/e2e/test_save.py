@@ -427,7 +427,8 @@ def at_once(n, ask):
 
 def test_200_requests_at_once_are_all_answered_and_leave_nothing(
         service, post, grafana):
-    service.start(workers=200, max_renders=200)
+    # one credential has three quarters of the workers
+    service.start(workers=268, max_renders=200)
     post()
     files = service.files()
     def let_go():

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/door.h"
 #include "server/request.h"
 
 #include <stdlib.h>
@@ -33,14 +34,28 @@ given(const char *variables)
 	those[n] = NULL;
 }
 
+/* As the service does it. */
+static enum outcome
+read_all(char *const envp[], const struct body *body)
+{
+	enum outcome o;
+
+	request_free(&request);
+	memset(&problem, 0, sizeof(problem));
+	if (door_find(envp, false).door != DOOR_POST)
+		return OUTCOME_METHOD;
+	o = request_head(&request, envp, &problem);
+	if (o == OUTCOME_OK)
+		o = request_body(&request, envp, body, &problem);
+	return o;
+}
+
 /* One request with those variables and that body. */
 static enum outcome
 ask(const char *variables, struct body body)
 {
 	given(variables);
-	request_free(&request);
-	memset(&problem, 0, sizeof(problem));
-	return request_read(&request, those, &body, &problem);
+	return read_all(those, &body);
 }
 
 /* Only read, so that a constant will do. */
@@ -119,7 +134,7 @@ static const struct {
 	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=0\n" BEARER, GOOD, "malformed",
 	    "a body where none was announced is not either" },
 	{ "REQUEST_METHOD=POST\nCONTENT_LENGTH=18446744073709551653\n" BEARER,
-	    GOOD, "malformed", "a Content-Length does not wrap round" },
+	    GOOD, "too-large", "a Content-Length does not wrap round" },
 };
 
 static void
@@ -228,10 +243,7 @@ who_asks(void)
 			    credentials[i].header, credentials[i].passed_on);
 		}
 	test ("a newline is none: no header can be added") {
-		request_free(&request);
-		check_str(
-		    outcome_word(request_read(&request, envp, &body, &problem)),
-		    "no-token");
+		check_str(outcome_word(read_all(envp, &body)), "no-token");
 	}
 	test ("a credential may have 16,384 bytes, and not one more") {
 		memset(text, 0, sizeof(text));
@@ -374,39 +386,20 @@ static const struct {
 	    "bad UTF-8 is malformed also where it is ignored" },
 };
 
-static enum request_about
-about(const char *variables)
-{
-	given(variables);
-	return request_about(those);
-}
-
 static void
-health_and_metrics(void)
+what_the_head_says(void)
 {
-	test ("health and metrics are asked for by the query or the path") {
-		check(about("REQUEST_METHOD=GET\nQUERY_STRING=health") ==
-		      ABOUT_HEALTH);
-		check(about("REQUEST_METHOD=HEAD\nQUERY_STRING=a&metrics") ==
-		      ABOUT_METRICS);
-		check(about("REQUEST_METHOD=GET\nPATH_INFO=/health") ==
-		      ABOUT_HEALTH);
-		check(about("REQUEST_METHOD=GET\nPATH_INFO=/g/metrics") ==
-		      ABOUT_METRICS);
-		check(about("REQUEST_METHOD=POST\nQUERY_STRING=health") ==
-		      ABOUT_NOTHING);
+	test ("a body that is announced too long is refused by the head") {
+		given("REQUEST_METHOD=POST\nCONTENT_LENGTH=65537\n" BEARER);
+		request_free(&request);
+		check(request_head(&request, those, &problem) ==
+		      OUTCOME_TOO_LARGE);
 	}
-	test ("an upload's address, with a list of its own, tells neither") {
-		check(about("REQUEST_METHOD=GET\nPATH_INFO=/x.png\n"
-			    "QUERY_STRING=metrics") == ABOUT_NOTHING);
-		check(about("REQUEST_METHOD=GET\nPATH_INFO=/x.png\n"
-			    "QUERY_STRING=health") == ABOUT_NOTHING);
-	}
-	test ("nor is a panel saved there") {
-		check_str(outcome_word(ask("REQUEST_METHOD=POST\n" BEARER
-					   "\nPATH_INFO=/x.png",
-			      whole(GOOD))),
-		    "method");
+	test ("but first of all, credentials are asked for") {
+		given("REQUEST_METHOD=POST\nCONTENT_LENGTH=65537");
+		request_free(&request);
+		check(request_head(&request, those, &problem) ==
+		      OUTCOME_NO_TOKEN);
 	}
 }
 
@@ -441,16 +434,22 @@ upload_names(void)
 			    "REQUEST_METHOD=PUT\nPATH_INFO=%s",
 			    uploads[i].path);
 			given(variables);
-			o = request_upload_name(name, those, &problem);
+			o = request_upload_head(name, those, 100, &problem);
 			check_str(outcome_word(o),
 			    uploads[i].name == NULL ? "malformed" : "ok");
 			if (uploads[i].name != NULL)
 				check_str(name, uploads[i].name);
 		}
+	test ("an upload that is announced too long is refused by the head") {
+		given("REQUEST_METHOD=PUT\nPATH_INFO=/a.png\n"
+		      "CONTENT_LENGTH=101");
+		check(request_upload_head(name, those, 100, &problem) ==
+		      OUTCOME_TOO_BIG);
+	}
 	test ("a page of another site uploads nothing") {
 		given("REQUEST_METHOD=PUT\nPATH_INFO=/a.png\n"
 		      "HTTP_SEC_FETCH_SITE=cross-site");
-		check(request_upload_name(name, those, &problem) ==
+		check(request_upload_head(name, those, 100, &problem) ==
 		      OUTCOME_NOT_ALLOWED);
 	}
 }
@@ -533,8 +532,7 @@ wiping(void)
 
 	for (i = 0; i < SECRET_LEN; i++)
 		header[n + i] = secret_byte(i);
-	request_free(&request);
-	request_read(&request, envp, &body, &problem);
+	read_all(envp, &body);
 	explicit_bzero(header, sizeof(header));
 	if (!secret_is_in_memory()) {
 		test ("memory cannot be looked at here # SKIP") {
@@ -553,7 +551,7 @@ main(void)
 	order();
 	who_asks();
 	sentences();
-	health_and_metrics();
+	what_the_head_says();
 	upload_names();
 	what_is_asked();
 	variables();
