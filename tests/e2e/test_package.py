@@ -391,9 +391,7 @@ def owners(tree, below):
 @needs_analyze
 def test_a_store_of_www_datas_stays_www_datas(apaches):
     top = os.path.dirname(STORE)
-    with open(apaches.inside("etc/grafana-images.conf"), "a") as f:
-        f.write("keep_days = 1\n")
-    folder = STORE + "/2026-01-01"
+    folder = STORE + "/2020-01-01"  # the package's keep_days is 90
     drop_in = "www-data/purge.conf"
     assert "User=www-data" in apaches.read(
         "etc/systemd/system/grafana-images-purge.service.d/www-data.conf")
