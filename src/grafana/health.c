@@ -64,8 +64,8 @@ health_word(const struct http_response *a)
 	return "ok";
 }
 
-static const char *
-ask(const struct origin *origin, struct http *http, int64_t max_ms)
+const char *
+health_ask(const struct origin *origin, struct http *http, int64_t max_ms)
 {
 	const struct http_header headers[] = {
 		{ "Accept", "application/json" },
@@ -105,7 +105,7 @@ health_of_grafana(struct health *h, struct http *http, const char **words)
 	for (i = 0; i < count; i++) {
 		if (h->asked_ms[i] == 0 ||
 		    now_ms() - h->asked_ms[i] >= ASK_AGAIN_MS) {
-			h->words[i] = ask(&h->settings->grafana[i], http,
+			h->words[i] = health_ask(&h->settings->grafana[i], http,
 			    (until - now_ms()) / (int64_t)(count - i));
 			h->asked_ms[i] = now_ms();
 		}

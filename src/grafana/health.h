@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/settings.h"
 #include "net/http.h"
@@ -25,5 +26,8 @@ void health_close(struct health *);
  * http.
  */
 bool health_of_grafana(struct health *, struct http *, const char **words);
+
+/* Ask one now: "ok", or a constant phrase that goes on after its name. */
+const char *health_ask(const struct origin *, struct http *, int64_t max_ms);
 
 #endif
