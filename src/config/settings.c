@@ -73,6 +73,7 @@ static const struct row table[] = {
 	{ "min_free_bytes", NUMBER, AT(min_free_bytes), "268435456", 0, INT64_MAX, NULL, NULL },
 	{ "uploads", CHOICE, AT(uploads), "off", 0, 0, "off", "on" },
 	{ "tz", ZONE, AT(tz), "", 0, 0, NULL, NULL },
+	{ "preflight", CHOICE, AT(preflight), "on", 0, 0, "off", "on" },
 	{ "wrong_pictures", PICTURES, AT(wrong_pictures), "", 0, 0, NULL, NULL },
 	{ "tls_ca_file", CERTIFICATES, AT(tls_ca_file), "", 0, 0, NULL, NULL },
 	{ "sandbox", CHOICE, AT(sandbox), "on", 0, 0, "off", "on" },

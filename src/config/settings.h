@@ -45,6 +45,7 @@ struct settings {
 	size_t wrong_picture_count;
 	bool s3_virtual_style;
 	bool uploads;
+	bool preflight;
 	bool sandbox;
 	int64_t workers;
 	int64_t max_renders;

@@ -937,7 +937,9 @@ make_target(struct panel *panel, const struct dashboard_path *path,
 	struct buf *b = &panel->target;
 
 	panel->one_panel = one;
-	memcpy(panel->number, name->number, sizeof(panel->number));
+	/* a repeated panel is asked for by more than its number */
+	if (span_is(name->id, name->number))
+		memcpy(panel->number, name->number, sizeof(panel->number));
 	if (path->form == FORM_OLD) {
 		add_dashboard(b, path,
 		    one ? "/render/dashboard-solo/db/"

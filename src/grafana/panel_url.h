@@ -32,8 +32,8 @@ struct panel {
 
 	/* What Grafana's API knows them by. */
 	char uid[PANEL_UID_ROOM]; /* the dashboard; "" of Grafana before 8 */
-	/* The panel, digits only: 5 of "panel-5", "A$panel-5" and
-	 * "panel-5-clone-1"; "" for a whole dashboard. */
+	/* The panel, digits only: 5 of "panel-5"; "" for a whole dashboard,
+	 * and for repeated panels ("A$panel-5", "panel-5-clone-1"). */
 	char number[PANEL_NUMBER_ROOM];
 	char org_id[PANEL_NUMBER_ROOM]; /* digits; "": none is named */
 };

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "grafana/limiter.h"
 #include "grafana/render.h"
+#include "grafana/renderer.h"
 #include "image/memory_slots.h"
 #include "image/png_pool.h"
+#include "server/preflights.h"
 #include "server/response.h"
 
 #include <stdlib.h>
@@ -19,6 +21,8 @@ struct pictures {
 	struct store *store;
 	struct png_pool *png_pool;
 	struct semaphore *memory_slots;
+	struct preflights *preflights;
+	struct renderers *renderers;
 	struct limiter **limiters; /* of each Grafana, in the settings' order */
 };
 
@@ -37,9 +41,12 @@ pictures_open(const struct settings *settings, struct store *store,
 	s->store = store;
 	s->png_pool = png_pool_open();
 	s->memory_slots = memory_slots_open(MEMORY_SLOTS);
+	s->preflights = preflights_open();
+	s->renderers = renderers_open(settings);
 	s->limiters = calloc(settings->grafana_count, sizeof(struct limiter *));
 	ok = s->png_pool != NULL && s->memory_slots != NULL &&
-	     s->limiters != NULL;
+	     s->limiters != NULL && s->preflights != NULL &&
+	     s->renderers != NULL;
 	for (i = 0; ok && i < settings->grafana_count; i++) {
 		s->limiters[i] = limiter_open((int)settings->max_renders);
 		ok = s->limiters[i] != NULL;
@@ -60,6 +67,8 @@ pictures_close(struct pictures *s)
 	for (i = 0; s->limiters != NULL && i < s->settings->grafana_count; i++)
 		limiter_close(s->limiters[i]);
 	free(s->limiters);
+	renderers_close(s->renderers);
+	preflights_close(s->preflights);
 	semaphore_close(s->memory_slots);
 	png_pool_close(s->png_pool);
 	free(s);
@@ -246,6 +255,44 @@ render_in_turn(struct pictures *s, struct picture *p, struct delivery *d,
 	}
 }
 
+/* Is there such a panel?  Without a permit: Grafana draws nothing for it. */
+static enum outcome
+ask_for_dashboard(struct pictures *s, struct picture *p,
+    const struct picture_order *order, struct http *http)
+{
+	const struct preflight preflight = {
+		.panel = order->panel,
+		.authorization = order->authorization,
+		.forwarded_for = order->forwarded_for,
+		.left_ms = caller_left_ms(order->caller),
+		.cancelled = order->cancelled,
+		.arg = order->arg,
+	};
+
+	if (!s->settings->preflight || !preflight_is_possible(order->panel))
+		return OUTCOME_OK;
+	return preflights_check(s->preflights, &preflight, http, &p->problem);
+}
+
+/* Grafana 13 answers 500 when it has no renderer, and when a renderer fails. */
+static enum outcome
+look_for_renderer(struct pictures *s, struct picture *p,
+    const struct picture_order *order, struct http *http)
+{
+	enum renderer_state state =
+	    renderers_look(s->renderers, order->panel->origin,
+		order->authorization, caller_left_ms(order->caller), http);
+
+	if (state == RENDERER_MISSING)
+		return problem_set_default(&p->problem, OUTCOME_NO_RENDERER);
+	if (state == RENDERER_AVAILABLE)
+		return p->outcome;
+	return problem_set(&p->problem, p->outcome,
+	    "Grafana failed to render the panel, or has no image renderer "
+	    "(Grafana 13 answers 500 for both). Look at Grafana's and the "
+	    "image renderer's log.");
+}
+
 void
 pictures_make(struct pictures *s, struct picture *p,
     const struct picture_order *order, struct http *http)
@@ -257,7 +304,11 @@ pictures_make(struct pictures *s, struct picture *p,
 	p->render_ms = -1;
 	p->retry_seconds = REPLY_RETRY_SECONDS;
 	http_response_init(&d.answer, (size_t)s->settings->max_image_bytes);
-	p->outcome = render_in_turn(s, p, &d, order, http);
+	p->outcome = ask_for_dashboard(s, p, order, http);
+	if (p->outcome == OUTCOME_OK)
+		p->outcome = render_in_turn(s, p, &d, order, http);
+	if (p->outcome == OUTCOME_UPSTREAM && d.answer.status == 500)
+		p->outcome = look_for_renderer(s, p, order, http);
 	if (p->outcome == OUTCOME_OK) {
 		check(s, p, PNG_FROM_RENDER, &d.answer.body, order->caller);
 		metrics_rendered(s->metrics,

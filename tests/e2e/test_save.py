@@ -1,5 +1,6 @@
 """A panel becomes a link that opens, and every other answer says what is wrong."""
 
+import base64
 import concurrent.futures
 import hashlib
 import json
@@ -125,9 +126,10 @@ def test_a_real_ruby_saves_a_panel(running, nginx, grafana):
 
 
 def test_basic_credentials_are_passed_on(running, post, grafana):
-    post(token=None, headers={"Authorization": "basic dXNlcjpwYXNz"})
+    pair = base64.b64encode(b"api_key:" + TOKEN.encode()).decode()
+    assert post(token=None, headers={"Authorization": "basic " + pair}).status == 200
     sent = dict(grafana.requests()[-1]["headers"])
-    assert sent["Authorization"] == "Basic dXNlcjpwYXNz"
+    assert sent["Authorization"] == "Basic " + pair
 
 
 # What goes wrong before Grafana is asked.

@@ -66,6 +66,9 @@ def test_nothing_is_shared_between_credentials(service, post, grafana, other):
     service.start()
     assert post().status == post(headers=other).status == 200
     assert post(token="glsa_wrong").status == 401
+    assert grafana.counts()["renders"] == 2
+    service.start(preflight="off")
+    assert post(token="glsa_wrong").status == 401
     assert grafana.counts()["renders"] == 3
 
 

@@ -135,17 +135,18 @@ def test_a_grafana_that_stops_in_its_handshake_is_slow_after_connect_seconds(
 
 
 def test_http_where_https_was_meant_is_upstream(service, post):
-    def answer_once():
-        peer, _ = listener.accept()
-        with peer:
-            peer.recv(4096)
-            peer.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
-                         b"\r\n400 Bad Request")
+    def answer_twice():
+        for _ in "dashboard", "render":
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                             b"\r\n400 Bad Request")
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
-        thread = threading.Thread(target=answer_once)
+        thread = threading.Thread(target=answer_twice)
         thread.start()
         url = "https://127.0.0.1:%d" % listener.getsockname()[1]
         service.start(grafana=url)

@@ -94,19 +94,22 @@ search(struct reply *r, struct span query)
 	reply_own(r, 200, JSON);
 }
 
+/* Of a dashboard without a name of its own one panel is repeated: it has as
+ * many as are asked for. */
 static void
-add_panels(struct buf *b, int count)
+add_panels(struct buf *b, int count, bool named)
 {
 	int i;
 
 	buf_puts(b, "\"panels\": [");
 	for (i = 1; i <= count; i++)
 		buf_printf(b,
-		    "%s{\"id\": %d, \"title\": \"%s\", "
+		    "%s{\"id\": %d, %s\"title\": \"%s\", "
 		    "\"type\": \"timeseries\", \"gridPos\": "
 		    "{\"x\": %d, \"y\": %d, \"w\": 12, \"h\": 8}}",
-		    i == 1 ? "" : ",\n", i, subject_of(i)->title,
-		    (i - 1) % 2 * 12, (i - 1) / 2 * 8);
+		    i == 1 ? "" : ",\n", i,
+		    i == 1 && !named ? "\"repeat\": \"server\", " : "",
+		    subject_of(i)->title, (i - 1) % 2 * 12, (i - 1) / 2 * 8);
 	buf_puts(b, "]");
 }
 
@@ -188,7 +191,7 @@ dashboard(struct reply *r, struct span name)
 	    "\"type\": \"custom\", "
 	    "\"current\": {\"text\": \"web-1\", \"value\": \"web-1\"}, "
 	    "\"options\": []}]},\n");
-	add_panels(&r->own, dashboard_panels(uid));
+	add_panels(&r->own, dashboard_panels(uid), known < DASHBOARDS);
 	buf_puts(&r->own, "}}\n");
 	reply_own(r, 200, JSON);
 }
