@@ -728,6 +728,25 @@ def test_health_and_metrics_arrive(behind):
     assert answer.status == 405
 
 
+def test_who_may_watch_may_not_save(behind):
+    """POST to /grafana-images/health is asked with the list of the monitors."""
+    behind.start(uploads="on")
+    bearer = {"Authorization": "Bearer " + behind.responder.token}
+    for path in ("/grafana-images/health", "/grafana-images/metrics"):
+        for method, body in (("POST", behind.question), ("PUT", png(5, 5)),
+                             ("DELETE", None)):
+            for source in ("127.0.0.1", MONITOR):
+                answer = behind.server.ask(path, method, bearer, body,
+                                           source=source)
+                assert is_text_error(answer, (405,), "method")
+                assert answer.headers["Allow"] == "GET, HEAD"
+            answer = behind.server.ask(path, method, bearer, body, source=NEIGHBOUR)
+            assert is_text_error(answer, (403,), "refused-here")
+    for method, path in ENDPOINTS:
+        answer = behind.server.ask(path, method, bearer, b"x", source=MONITOR)
+        assert is_text_error(answer, (403,), "refused-here")
+
+
 def told(answer):
     """What of the program this answer is: "save" or "watch"; None if it is none."""
     word = answer.body.split(b":")[0]
@@ -758,8 +777,8 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("source, never", [
-    (STRANGER, ("save", "watch", "method")), (NEIGHBOUR, ("watch",))],
-    ids=["stranger", "saves"])
+    (STRANGER, ("save", "watch", "method")), (NEIGHBOUR, ("watch",)),
+    (MONITOR, ("save",))], ids=["stranger", "saves", "watches"])
 def test_no_spelling_of_an_address_leads_past_the_lists(behind, source, never):
     behind.start(uploads="on")
     asked = 0
