@@ -69,10 +69,11 @@ answer(struct service *service, struct http *http,
 	struct intake in;
 
 	intake_init(&in, request_body_max(request), caller);
-	if (needs == NEEDS_BODY) {
-		read_body(&in);
+	/* one that nobody wants, too: with bytes unread in its socket when we
+	 * end, Apache's mod_cgid loses our answer */
+	read_body(&in);
+	if (needs == NEEDS_BODY)
 		needs = request_take_body(request, &in.body);
-	}
 	while (needs == NEEDS_WORKER)
 		needs = request_work(request, http);
 	if (needs == NEEDS_HEALTH)

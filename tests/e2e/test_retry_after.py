@@ -50,7 +50,7 @@ LONG = [
 def test_a_time_beyond_the_request_is_answered_at_once_and_asked_once(
         service, post, status, headers):
     with Scripted(busy(status, *headers)) as server:
-        service.start(grafana=server.url, answer_seconds=20)
+        service.start(preflight="off", grafana=server.url, answer_seconds=20)
         answer = post(server.url + PATH)
         assert (answer.status, answer.json["outcome"]) == (503, "grafana-busy")
         assert 55 <= int(answer.headers["Retry-After"]) <= 60
@@ -74,7 +74,7 @@ def test_a_time_that_comes_is_waited_for(service, post, status, headers):
             peer.answer(png(1))
 
     with Scripted(do) as server:
-        service.start(grafana=server.url, answer_seconds=30)
+        service.start(preflight="off", grafana=server.url, answer_seconds=30)
         assert post(server.url + PATH).status == 200
         assert len(server.requests) == 2
 
@@ -84,6 +84,6 @@ def test_a_time_that_comes_is_waited_for(service, post, status, headers):
     [("Retry-After", "-5")], [("Retry-After", "99:99")]])
 def test_a_503_that_names_no_time_is_upstream(service, post, headers):
     with Scripted(busy("503 Service Unavailable", *headers)) as server:
-        service.start(grafana=server.url)
+        service.start(preflight="off", grafana=server.url)
         answer = post(server.url + PATH)
         assert (answer.status, answer.json["outcome"]) == (502, "upstream")
