@@ -102,7 +102,7 @@ check_names(const struct panel *panel)
 
 	promise(panel->number[strspn(panel->number, digits)] == '\0');
 	promise(panel->org_id[strspn(panel->org_id, digits)] == '\0');
-	promise(panel->one_panel == (*panel->number != '\0'));
+	promise(panel->one_panel || *panel->number == '\0');
 	promise(panel->uid[strcspn(panel->uid, "/?#&%.")] == '\0');
 }
 

@@ -157,7 +157,7 @@ printing(void)
 
 		for (i = 0; settings_row(i, &row); i++)
 			check(strcmp(value_of(row.name), "(not printed)") != 0);
-		check(i == 27);
+		check(i == 28);
 	}
 	test ("a complaint stays one line of text, whatever was pasted") {
 		check(!reads("workers = 5\x1b[2J\x7f"));
