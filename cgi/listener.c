@@ -162,6 +162,10 @@ on_answered(void *arg, struct exchange *x)
 		end(l, x);
 		return;
 	}
+	/* the rest of an upload is nobody's body any more */
+	if (x->has_body)
+		intake_free(&x->body);
+	x->has_body = false;
 	shutdown(x->caller.fd, SHUT_WR);
 	pthread_mutex_lock(&l->lock);
 	x->next = l->answered;
@@ -391,6 +395,8 @@ look_at_all(struct listener *l)
 	if (now - l->looked_ms < LOOK_MS)
 		return;
 	l->looked_ms = now;
+	/* nor is one forgotten whose nudge could not be written */
+	take_answered(l);
 	for (x = l->reading; x != NULL; x = next) {
 		next = x->next;
 		look_at(l, x, now);
