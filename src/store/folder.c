@@ -323,16 +323,16 @@ out:
 static bool
 write_all(int fd, const char *bytes, size_t len)
 {
+	size_t at = 0;
 	ssize_t n;
 
-	while (len > 0) {
-		n = write(fd, bytes, len);
+	while (at < len) {
+		n = pwrite(fd, bytes + at, len - at, (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return false;
-		bytes += n;
-		len -= (size_t)n;
+		at += (size_t)n;
 	}
 	return true;
 }

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "faults"))
 import torture  # noqa: E402
 
 # How many of them one request makes, at least.
-CALLS = {"mkdirat": 1, "openat": 2, "write": 3, "fchmod": 1, "fsync": 3,
+CALLS = {"mkdirat": 1, "openat": 2, "pwrite64": 1, "write": 2, "fchmod": 1, "fsync": 3,
          "linkat": 1, "utimensat": 0, "unlinkat": 0}
 STORING = ",".join(CALLS)
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 
 # The same without nameless files, and when the image is there already.
-NAMED = {"mkdirat": 2, "openat": 5, "write": 3, "fchmod": 1, "fsync": 3,
+NAMED = {"mkdirat": 2, "openat": 5, "pwrite64": 1, "write": 2, "fchmod": 1, "fsync": 3,
          "linkat": 1, "flock": 1, "unlinkat": 1}
 AGAIN = {"openat": 2, "flock": 1, "utimensat": 1, "fsync": 2, "write": 2}
 
@@ -200,7 +200,7 @@ def test_all_is_on_the_disk_before_the_answer(empty_store, service, post):
     made = first(r'mkdirat\(\d+<%s>, "%s", 0711\) += 0' % (store, TODAY))
     store_synced = first(r"fsync\(\d+<%s>\) += 0" % store, made)
     opened = first(r"openat\(\d+<%s>.*O_TMPFILE" % day)
-    written = first(r'write\(\d+<%s/#.*"\\211PNG' % day, opened)
+    written = first(r'pwrite64\(\d+<%s/#.*"\\211PNG' % day, opened)
     file_synced = first(r"fsync\(\d+<%s/#" % day, written)
     linked = first(r"linkat\(AT_FDCWD.*%s>, \"[0-9a-f]{32}" % day, file_synced)
     day_synced = first(r"fsync\(\d+<%s>\) += 0" % day, linked)
@@ -211,17 +211,17 @@ def test_all_is_on_the_disk_before_the_answer(empty_store, service, post):
 
 
 FAULTS = [
-    ("write:error=EDQUOT:when=1", 507, "store-full"),
-    ("write:error=ENOSPC:when=1", 507, "store-full"),
+    ("pwrite64:error=EDQUOT:when=1", 507, "store-full"),
+    ("pwrite64:error=ENOSPC:when=1", 507, "store-full"),
     ("linkat:error=ENOSPC:when=1", 507, "store-full"),
-    ("write:error=EIO:when=1", 500, "store-failed"),
+    ("pwrite64:error=EIO:when=1", 500, "store-failed"),
     ("fsync:error=EIO:when=1", 500, "store-failed"),
     ("fsync:error=EIO:when=2", 500, "store-failed"),
     ("fsync:error=EIO:when=3", 500, "store-failed"),
     ("mkdirat:error=EROFS", 500, "store-failed"),
     ("openat:error=EMFILE", 500, "store-failed"),
     ("openat:error=EROFS:when=3+", 500, "store-failed"),
-    ("write:error=EINTR:when=1", 200, "saved"),
+    ("pwrite64:error=EINTR:when=1", 200, "saved"),
 ]
 
 

@@ -155,6 +155,19 @@ write(int fd, const void *bytes, size_t len)
 	return real_write(fd, bytes, len);
 }
 
+static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+
+EXPORT ssize_t
+pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+	find((void **)&real_pwrite, "pwrite");
+	if (hit("pwrite", ENOSPC))
+		return -1;
+	if (len > 1 && hit("half a pwrite", errno))
+		len /= 2;
+	return real_pwrite(fd, bytes, len, at);
+}
+
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
 
@@ -167,6 +180,7 @@ open(const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = va_arg(ap, mode_t);
 	va_end(ap);
+	find((void **)&real_pwrite, "pwrite");
 	find((void **)&real_open, "open");
 	return hit("open", EMFILE) ? -1 : real_open(path, flags, mode);
 }
