@@ -15,15 +15,15 @@
 #define OUTCOMES(X) \
 	X(SAVED,         200, "saved",         "Saved", \
 	    "The image is kept.") \
-	X(METHOD,        405, "method",        "That method is not for this address", \
+	X(METHOD,        405, "method",        "That method is not allowed here", \
 	    "Send a POST.") \
-	X(MALFORMED,     400, "malformed",     "That is not a request for a panel", \
+	X(MALFORMED,     400, "malformed",     "The request cannot be understood", \
 	    "Send JSON such as {\"imageUrl\": \"https://grafana.example.com/d/UID?viewPanel=5\"}.") \
 	X(TOO_LARGE,     413, "too-large",     "The request is too large", \
 	    "Send at most 65,536 bytes.") \
-	X(NO_TOKEN,      401, "no-token",      "No credentials came with the request", \
+	X(NO_TOKEN,      401, "no-token",      "There is no usable Grafana token in the request", \
 	    "Send the header \"Authorization: Bearer TOKEN\" with a Grafana service account token.") \
-	X(NOT_ALLOWED,   403, "not-allowed",   "That is not a panel of a Grafana that this service serves", \
+	X(NOT_ALLOWED,   403, "not-allowed",   "That address is not allowed", \
 	    "Copy the address of a panel from Grafana.") \
 	X(TOKEN_REFUSED, 401, "token-refused", "Grafana refused the token", \
 	    "Check that the token is whole, has not expired and belongs to this Grafana.") \
@@ -37,13 +37,13 @@
 	    "Try again in a few seconds.") \
 	X(BUSY,          503, "busy",          "Too many panels are waiting to be rendered", \
 	    "Try again in a few seconds.") \
-	X(UPSTREAM,      502, "upstream",      "Grafana did not send a picture", \
+	X(UPSTREAM,      502, "upstream",      "There is no picture from Grafana", \
 	    "Open the panel in Grafana; the service's log has the reason.") \
-	X(NOT_A_PNG,     502, "not-a-png",     "What came is not one whole PNG image", \
+	X(NOT_A_PNG,     502, "not-a-png",     "The answer is not a PNG image", \
 	    "Open the panel in Grafana; if it shows there, look at the image renderer's log.") \
 	X(TOO_BIG,       502, "too-big",       "The image is too big", \
 	    "Ask for a smaller width, height or scale.") \
-	X(SLOW,          504, "slow",          "Grafana took too long", \
+	X(SLOW,          504, "slow",          "It took too long", \
 	    "Ask for a shorter time range, or try again later.") \
 	X(EXISTS,        409, "exists",        "Another image has that name", \
 	    "Choose another name.") \

@@ -167,8 +167,10 @@ render_classify_end(
 	case HTTP_WHOLE:
 		problem_set_detail(p, NULL);
 		return OUTCOME_OK;
-	case HTTP_SLOW: /* the outcome says it all */
-		return http_problem_set(p, OUTCOME_SLOW, a, "");
+	case HTTP_SLOW:
+		return http_problem_set(p, OUTCOME_SLOW, a,
+		    "Grafana took too long to render the panel. Ask for a "
+		    "shorter time range, or try again later.");
 	case HTTP_CANCELLED:
 		return http_problem_set(p, OUTCOME_SLOW, a,
 		    "The caller went away before the answer came.");

@@ -157,8 +157,11 @@ reply_refused(struct buf *b, const struct refusal *r)
 		json_string(b, "outcome", word);
 		buf_puts(b, "}\n");
 	} else {
-		buf_printf(
-		    b, "\r\n%s: %s. %s\n", word, title, buf_str(&detail));
+		/* a reason says more exactly what the title says */
+		buf_printf(b, "\r\n%s: ", word);
+		if (*r->why == '\0')
+			buf_printf(b, "%s. ", title);
+		buf_printf(b, "%s\n", buf_str(&detail));
 	}
 	b->failed = b->failed || detail.failed;
 	buf_free(&detail);

@@ -6,6 +6,7 @@
 #include "server/service.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "grafana/health.h"
 #include "grafana/panel_url.h"
 #include "grafana/short_link.h"
@@ -180,9 +181,9 @@ static void
 wake(struct follower *f)
 {
 	struct request_context *c =
-	    (struct request_context *)((char *)f -
-				       offsetof(
-					   struct request_context, follower));
+	    (struct request_context *)(void *)((char *)f -
+					       offsetof(struct request_context,
+						   follower));
 
 	c->wake(c->wake_arg);
 }
@@ -223,6 +224,30 @@ number_of(const struct request_context *c)
 	return number;
 }
 
+/* Which method, and where: web servers send here what does not belong. */
+static enum outcome
+refuse_method(struct request_context *c)
+{
+	const char *method = request_variable(c->envp, "REQUEST_METHOD");
+	const char *path = request_variable(c->envp, "PATH_INFO");
+	struct problem *p = &c->picture.problem;
+	char shown_method[24], shown_path[128];
+
+	method = method == NULL ? "" : method;
+	path = path == NULL || *path == '\0' ? "this address" : path;
+	escape_printable(
+	    shown_method, sizeof(shown_method), method, strlen(method));
+	escape_printable(shown_path, sizeof(shown_path), path, strlen(path));
+	if (strcmp(method, "PUT") == 0 && !c->service->settings->uploads)
+		return problem_set(p, OUTCOME_METHOD,
+		    "PUT is not allowed at %s: this service takes no uploads "
+		    "(its setting \"uploads\" is off). Send a POST.",
+		    shown_path);
+	return problem_set(p, OUTCOME_METHOD,
+	    "%s is not allowed at %s. Allowed: %s.", shown_method, shown_path,
+	    c->way.methods);
+}
+
 enum request_needs
 request_begin(struct request_context *c)
 {
@@ -243,7 +268,7 @@ request_begin(struct request_context *c)
 		    (size_t)settings->max_image_bytes, &p->problem);
 		break;
 	case DOOR_NONE:
-		p->outcome = problem_set_default(&p->problem, OUTCOME_METHOD);
+		p->outcome = refuse_method(c);
 		break;
 	}
 	metrics_request_begins(c->service->metrics);

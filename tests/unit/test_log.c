@@ -97,7 +97,7 @@ fields(void)
 		check_line(" outcome=method status=405 panel=\"\" image= "
 			   "bytes=0 render_ms= total_ms=0 shared=0 client=\"\""
 			   " who= pid=",
-		    " why=\"That method is not for this address\"");
+		    " why=\"That method is not allowed here\"");
 	}
 	test ("somebody else's render is shared=1") {
 		v.shared = true;
@@ -138,7 +138,7 @@ reasons(void)
 	test ("without a sentence it is the outcome's title") {
 		problem = (struct problem){ .upstream = 302 };
 		format(&v);
-		check(strstr(line, " why=\"Grafana did not send a picture | "
+		check(strstr(line, " why=\"There is no picture from Grafana | "
 				   "Grafana answered 302\"\n") != NULL);
 	}
 	problem = (struct problem){ 0 };
