@@ -49,7 +49,7 @@ utf8_read(const char *bytes, size_t len, uint32_t *c)
 	for (i = 1; i < size; i++) {
 		if ((bytes[i] & 0xc0) != 0x80)
 			return 0;
-		*c = *c << 6 | (bytes[i] & 0x3fu);
+		*c = *c << 6 | ((unsigned char)bytes[i] & 0x3f);
 	}
 	/* a longer form than it needs, half a pair, or beyond the last one */
 	if (*c < least[size] || (*c >= 0xd800 && *c <= 0xdfff) || *c > 0x10ffff)

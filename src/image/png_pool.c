@@ -94,7 +94,8 @@ png_pool_clean(struct png_pool *pool, enum png_from from, int64_t until_ms,
 	struct png_scratch *s;
 	enum outcome o;
 
-	if (!semaphore_take(pool->checks, &hold, from, until_ms, INT64_MAX))
+	if (!semaphore_take(
+		pool->checks, &hold, (int)from, until_ms, INT64_MAX))
 		return problem_set(p, OUTCOME_SLOW,
 		    "Too many pictures had to be checked before. Try again "
 		    "later.");
