@@ -186,7 +186,7 @@ def test_the_token_comes_from_a_file(tmp_path):
 
 @pytest.mark.parametrize("text", [
     "", "\n", "two words", "a\nb", "\"quoted\"", "nul\0", "é",
-    "a" * 4097, "a" * 100000])
+    "a" * 16385, "a" * 100000])
 def test_a_file_that_holds_no_token_is_usage(tmp_path, text):
     path = tmp_path / "token"
     path.write_text(text)
