@@ -7,7 +7,9 @@
 bool
 span_is(struct span s, const char *word)
 {
-	return s.len == strlen(word) && memcmp(s.at, word, s.len) == 0;
+	/* an empty span may be nowhere */
+	return s.len == strlen(word) &&
+	       (s.len == 0 || memcmp(s.at, word, s.len) == 0);
 }
 
 static int
