@@ -14,13 +14,14 @@ escape_printable(char *to, size_t room, const char *bytes, size_t len)
 
 	for (i = 0; i < len; i++) {
 		c = (unsigned char)bytes[i];
+		piece[0] = (char)c;
+		piece_len = 1;
 		if (c == '"' || c == '\\')
-			snprintf(piece, sizeof(piece), "\\%c", c);
+			piece_len =
+			    (size_t)snprintf(piece, sizeof(piece), "\\%c", c);
 		else if (c < 0x20 || c > 0x7e)
-			snprintf(piece, sizeof(piece), "\\x%02x", c);
-		else
-			snprintf(piece, sizeof(piece), "%c", c);
-		piece_len = strlen(piece);
+			piece_len = (size_t)snprintf(
+			    piece, sizeof(piece), "\\x%02x", c);
 		if (n + piece_len >= room)
 			break;
 		memcpy(to + n, piece, piece_len);

@@ -2,6 +2,7 @@
 #include "server/access_log.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/version.h"
 
 #include <inttypes.h>
@@ -52,19 +53,8 @@ static void
 add_quoted(struct line *l, const char *name, const char *value, size_t len)
 {
 	char escaped[QUOTED_MAX + 1];
-	size_t n = 0, i;
-	unsigned char c;
 
-	for (i = 0; i < len && n + 4 < sizeof(escaped); i++) {
-		c = (unsigned char)value[i];
-		if (c == '"' || c == '\\')
-			n += (size_t)snprintf(escaped + n, 3, "\\%c", c);
-		else if (c < 0x20 || c > 0x7e)
-			n += (size_t)snprintf(escaped + n, 5, "\\x%02x", c);
-		else
-			escaped[n++] = (char)c;
-	}
-	escaped[n] = '\0';
+	escape_printable(escaped, sizeof(escaped), value, len);
 	add(l, " %s=\"%s\"", name, escaped);
 }
 
